@@ -1,0 +1,173 @@
+// CONTRACT: what leaves the agent. Topics, messages and the frame of a WebSocket message, typed once.
+// Imports nothing, so that the dashboard, tests, examples and documents use this very file.
+// JSON fields are snake_case, carry their unit in the name, and times are microseconds since 1970 (UTC).
+
+/** Version of the messages below; raised when a reader of the old form would be misled. */
+export const wireVersion = 1
+
+/** A rectangle in camera pixels, origin at the top left: [x, y, width, height]. */
+export type Region = [x: number, y: number, width: number, height: number]
+
+/** Milliseconds spent in each stage between the camera's clock and the moment the mask was handed to the outputs. */
+export interface Timings {
+  /** From the frame's capture time to its arrival in the inference process: decode, scale, convert and transfer. */
+  capture: number
+  /** Waiting for the model to be free. */
+  wait: number
+  /** The TensorFlow call, for the whole batch the frame was in. */
+  infer: number
+  /** Mask to PNG. */
+  encode: number
+  /** From the inference process to the outputs. */
+  publish: number
+}
+
+/** Facts about one mask; topic `<p>/<camera>/result` and the header of a WebSocket mask message. */
+export interface Result {
+  version: typeof wireVersion
+  camera: string
+  /** Counts the frames that the camera process saw, from 1; gaps are frames that were dropped. Restarts with the process. */
+  frame: number
+  captured_us: number
+  /** Age of the frame when this message was made. */
+  age_ms: number
+  /** Name of the bundle that made the mask. */
+  model: string
+  /** Size of the mask, in mask pixels. */
+  width: number
+  height: number
+  /** Size of the camera's picture, and the part of it that the mask covers. With a letterbox it reaches beyond the picture. */
+  camera_width: number
+  camera_height: number
+  region: Region
+  /** Class names by class id, and which id is road. */
+  classes: string[]
+  road_class: number
+  /** Share of the mask that is road, 0 to 100. */
+  road_percent: number
+  /** Mean over the mask of the winning class's probability, 0 to 1. */
+  confidence: number
+  timings_ms: Timings
+  /** Frames of this camera that were never segmented because a newer one was there, since the camera process started. */
+  dropped: number
+}
+
+export type CameraState = 'online' | 'offline' | 'disabled'
+
+/** Topic `<p>/<camera>/status`, retained. */
+export interface CameraStatus {
+  version: typeof wireVersion
+  camera: string
+  state: CameraState
+  since_us: number
+  /** Why, in words for a person; empty while all is well. */
+  reason: string
+}
+
+/** Topic `<p>/<camera>/event`. */
+export interface CameraEvent {
+  version: typeof wireVersion
+  camera: string
+  at_us: number
+  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled'
+  detail: string
+}
+
+/** Topic `<p>/stats`, retained, every minute. */
+export interface Stats {
+  version: typeof wireVersion
+  device: string
+  at_us: number
+  uptime_s: number
+  model: string
+  /** What TensorFlow computes on: `cpu` or `gpu`. */
+  compute: string
+  /** Resident memory of each process, in MiB. */
+  memory_mib: Record<string, number>
+  cameras: Record<string, CameraStats>
+}
+
+export interface CameraStats {
+  state: CameraState
+  /** Over the last minute. */
+  camera_fps: number
+  mask_fps: number
+  dropped: number
+  /** Times the camera process was started again. */
+  restarts: number
+  /** Median of the last minute. */
+  latency_ms: number
+}
+
+/** Every topic the agent uses. `p` is `<prefix>/<device>`. */
+export function topics(prefix: string, device: string) {
+  const p = `${prefix}/${device}`
+  return {
+    available: `${p}/available`,
+    stats: `${p}/stats`,
+    camera: (camera: string) => ({
+      status: `${p}/${camera}/status`,
+      mask: `${p}/${camera}/mask`,
+      result: `${p}/${camera}/result`,
+      event: `${p}/${camera}/event`,
+      overlay: `${p}/${camera}/overlay`,
+      enabled: `${p}/${camera}/enabled`,
+      enabledSet: `${p}/${camera}/enabled/set`,
+    }),
+  }
+}
+
+/** First thing a WebSocket client hears, and again when the set of cameras or the model changes. */
+export interface Hello {
+  type: 'hello'
+  version: typeof wireVersion
+  device: string
+  model: string
+  cameras: CameraStatus[]
+}
+
+/** Text messages of the WebSocket at `/ws`. Masks come as binary messages, see `packMask`. */
+export type SocketMessage =
+  | Hello
+  | ({ type: 'status' } & CameraStatus)
+  | ({ type: 'event' } & CameraEvent)
+  | ({ type: 'stats' } & Stats)
+
+/** A mask with its facts and, when there is a new one, the JPEG of the same frame. */
+export interface MaskMessage {
+  result: Result
+  /** PNG: one bit a pixel, white is road, for two classes; else a palette picture whose indices are class ids. */
+  mask: Uint8Array
+  /** JPEG of the whole camera picture, or empty. */
+  picture: Uint8Array
+}
+
+/**
+ * One binary WebSocket message: u32 length of the JSON, u32 length of the mask (both big-endian), the JSON of `Result`
+ * in UTF-8, the mask's PNG, and the picture's JPEG (the rest; may be empty).
+ */
+export function packMask({ result, mask, picture }: MaskMessage): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(result))
+  const bytes = new Uint8Array(8 + json.length + mask.length + picture.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, json.length)
+  view.setUint32(4, mask.length)
+  bytes.set(json, 8)
+  bytes.set(mask, 8 + json.length)
+  bytes.set(picture, 8 + json.length + mask.length)
+  return bytes
+}
+
+/** Reverse of `packMask`. Throws where the lengths do not fit the bytes. */
+export function unpackMask(bytes: Uint8Array): MaskMessage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const jsonLength = bytes.length >= 8 ? view.getUint32(0) : 0
+  const maskEnd = 8 + jsonLength + (bytes.length >= 8 ? view.getUint32(4) : 0)
+  if (bytes.length < 8 || maskEnd > bytes.length)
+    throw new Error(`Expected a mask message of at least ${Math.max(8, maskEnd)} bytes, found ${bytes.length}`)
+  return {
+    result: JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + jsonLength))) as Result,
+    mask: bytes.subarray(8 + jsonLength, maskEnd),
+    picture: bytes.subarray(maskEnd),
+  }
+}
