@@ -130,7 +130,7 @@ export interface Hello {
 export type SocketMessage =
   | Hello
   | ({ type: 'status' } & CameraStatus)
-  | ({ type: 'event' } & CameraEvent)
+  | { type: 'event'; event: CameraEvent } // an event has a `type` of its own
   | ({ type: 'stats' } & Stats)
 
 /** A mask with its facts and, when there is a new one, the JPEG of the same frame. */
