@@ -1,0 +1,66 @@
+// A bundle as a function: pictures in, masks out. The one way to run a model, used by evaluate and by the agent, so that a
+// picture gets the same mask in both.
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
+import { type Manifest, openBundle } from './bundle.ts'
+import { openSavedModel } from './saved-model.ts'
+
+export interface Masks {
+  /** Class ids, [n, height, width]. */
+  masks: Int32Array
+  /** Share of each class in each mask, [n, classes], 0 to 1. */
+  classShare: Float32Array
+  /** Mean over each mask of the winning class's probability, [n]. */
+  confidence: Float32Array
+}
+
+export interface RunningBundle {
+  manifest: Manifest
+  /** What TensorFlow computes on. */
+  compute: 'cpu' | 'gpu'
+  /** Masks of `n` pictures: uint8 RGB [n, height, width, 3] of the manifest's input size. Blocks until they are there. */
+  serve(pictures: Uint8Array, n: number): Masks
+  /** Probability of road [n, height, width] where there are two classes, else of every class [n, height, width, classes]. */
+  score(pictures: Uint8Array, n: number): Float32Array
+  /** Gives TensorFlow's memory back. */
+  dispose(): void
+}
+
+/** Opens a bundle, checks its files and loads its model. Throws what is wrong with it. */
+export async function loadBundle(dir: string): Promise<RunningBundle> {
+  const { manifest } = await openBundle(dir)
+  const session = await openSavedModel(join(dir, 'model'), ['serve', 'score'])
+  const { width, height } = manifest.input
+
+  function call(signature: string, pictures: Uint8Array, n: number): Record<string, tf.Tensor> {
+    const expected = n * height * width * 3
+    if (pictures.length !== expected)
+      throw new Error(`Expected ${n} pictures of ${width} x ${height} RGB, ${expected} bytes, found ${pictures.length} bytes`)
+    // As bool, tfjs-node hands the bytes over without making 32-bit numbers of them.
+    const tensor = tf.tensor4d(pictures, [n, height, width, 3], 'bool')
+    try {
+      return session.call(signature, { pictures: tensor })
+    } finally {
+      tensor.dispose()
+    }
+  }
+
+  /** The values of an output, which is then disposed. */
+  function take<T>(outputs: Record<string, tf.Tensor>, name: string): T {
+    const values = outputs[name]!.dataSync()
+    outputs[name]!.dispose()
+    return values as T
+  }
+
+  return {
+    manifest,
+    compute: (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu',
+    serve(pictures, n) {
+      const outputs = call('serve', pictures, n)
+      return { masks: take(outputs, 'mask'), classShare: take(outputs, 'class_share'), confidence: take(outputs, 'confidence') }
+    },
+    score: (pictures, n) => take(call('score', pictures, n), 'probability'),
+    dispose: () => session.close(),
+  }
+}

@@ -1,0 +1,74 @@
+// TensorFlow ops that tfjs has no kernel for. Each runs on tfjs-node as it is and can be recorded into a graph.
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import { createTensorsTypeOpAttr, type NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
+
+const node = () => tf.backend() as NodeJSKernelBackend
+
+/**
+ * Batch normalisation with the statistics of the batch itself (Ioffe and Szegedy 2015), in one op each way.
+ * @param x float32 [n, h, w, c]
+ * @param gamma float32 [c]
+ * @param beta float32 [c]
+ * @returns the normalised batch, and its mean and (unbiased) variance [c], through which no gradient flows
+ */
+export function batchNormTraining(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, epsilon: number) {
+  const { TF_ATTR_BOOL, TF_ATTR_FLOAT } = node().binding
+  const attrs = [
+    createTensorsTypeOpAttr('T', 'float32'),
+    createTensorsTypeOpAttr('U', 'float32'),
+    { name: 'epsilon', type: TF_ATTR_FLOAT, value: epsilon },
+    { name: 'is_training', type: TF_ATTR_BOOL, value: true },
+  ]
+  let statistics: tf.Tensor[] = []
+  const normalise = tf.customGrad((...args) => {
+    const [x, gamma, beta, save] = args as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc]
+    const none = tf.tensor1d([])
+    const [y, mean, variance, ...reserved] = node().executeMultipleOutputs(
+      'FusedBatchNormV3',
+      attrs,
+      [x, gamma, beta, none, none],
+      6,
+    )
+    statistics = [tf.keep(mean!), tf.keep(variance!)]
+    save([x, gamma, ...reserved])
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [x, gamma, ...reserved] = saved as [tf.Tensor, tf.Tensor, ...tf.Tensor[]]
+      return node()
+        .executeMultipleOutputs('FusedBatchNormGradV3', attrs, [dy, x, gamma, ...reserved], 5)
+        .slice(0, 3)
+    }
+    return { value: y!, gradFunc }
+  })
+  const y = normalise(x, gamma, beta) as tf.Tensor4D
+  return { y, mean: statistics[0] as tf.Tensor1D, variance: statistics[1] as tf.Tensor1D }
+}
+
+/**
+ * Softmax cross-entropy of each row, in one op with its gradient.
+ * @param logits float32 [rows, classes]
+ * @param labels int32 [rows], each in 0 … classes-1
+ * @returns float32 [rows]
+ */
+export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+  const attrs = [createTensorsTypeOpAttr('T', 'float32'), createTensorsTypeOpAttr('Tlabels', 'int32')]
+  const entropy = tf.customGrad((...args) => {
+    const [logits, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc]
+    const [loss, gradient] = node().executeMultipleOutputs('SparseSoftmaxCrossEntropyWithLogits', attrs, [logits, labels], 2)
+    save([gradient!])
+    return { value: loss!, gradFunc: (dy: tf.Tensor, [gradient]: tf.Tensor[]) => tf.mul(gradient!, tf.expandDims(dy, 1)) }
+  })
+  return entropy(logits) as tf.Tensor1D
+}
+
+/**
+ * Uniform random numbers in [0, 1) that depend on `seed` alone (Philox, Salmon et al. 2011): the same in a resumed run.
+ * @param seed int32 [2]
+ */
+export function randomUniform(shape: number[], seed: tf.Tensor1D): tf.Tensor {
+  const attrs = [
+    createTensorsTypeOpAttr('dtype', 'float32'),
+    createTensorsTypeOpAttr('T', 'int32'),
+    createTensorsTypeOpAttr('Tseed', 'int32'),
+  ]
+  return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), seed])
+}

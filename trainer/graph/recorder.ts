@@ -1,0 +1,258 @@
+// A tfjs backend that records instead of computing. tfjs-node's own kernels run on it unchanged and ask it to execute
+// TensorFlow ops; each becomes a node of a graph. So a traced computation is, op for op, what tfjs-node computes eagerly.
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
+import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
+import { inferOutputs } from './shapes.ts'
+
+const backendName = 'roadmask-recorder'
+
+type KernelCall = Parameters<tf.KernelFunc>[0]
+type OpAttr = { name: string; type: number; value: unknown }
+
+/** tfjs has no uint8, float16 or bfloat16: while recording, a tensor of one looks like this to tfjs. */
+const tfjsType = (dtype: DataType): tf.DataType =>
+  dtype === 'float16' || dtype === 'bfloat16'
+    ? 'float32'
+    : dtype === 'uint8' || dtype === 'int64'
+      ? 'int32'
+      : (dtype as tf.DataType)
+
+class Recorder extends NodeJSKernelBackend {
+  graph: Graph | undefined
+  /** What stands behind the tensors made while recording: a node's output, or values not yet needed by any node. */
+  private outputs = new WeakMap<object, Output>()
+  private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
+  /** For `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
+  private steps = new WeakMap<object, Output>()
+
+  private get recording(): Graph {
+    if (!this.graph)
+      throw new Error('A symbolic tensor was used after its graph was recorded; compute with it inside `record` only')
+    return this.graph
+  }
+
+  /** A tensor that stands for a graph's output. */
+  symbol(output: Output): tf.Tensor {
+    const dataId = {}
+    this.outputs.set(dataId, output)
+    return tf.engine().makeTensorFromDataId(dataId, output.shape, tfjsType(output.dtype), this)
+  }
+
+  /** The graph's output behind a tensor; a tensor of another backend is read and becomes a constant. */
+  output(tensor: tf.TensorInfo): Output {
+    const known = this.outputs.get(tensor.dataId)
+    if (known) return known
+    const written = this.written.get(tensor.dataId)
+    const dtype = written?.dtype ?? tensor.dtype
+    if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
+      throw new Error(`Expected float32, int32 or bool values, found ${dtype}`)
+    const values = written ? written.values : (tensor as tf.Tensor).dataSync()
+    const layout = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array
+    const typed = values instanceof layout ? values : layout.from(values as ArrayLike<number>)
+    const name = 'name' in tensor && typeof tensor.name === 'string' ? tensor.name : 'Const'
+    const output = this.recording.constant(typed, tensor.shape, dtype, name)
+    this.outputs.set(tensor.dataId, output)
+    return output
+  }
+
+  override executeSingleOutput(op: string, opAttrs: OpAttr[], inputs: tf.TensorInfo[]): tf.Tensor {
+    return this.executeMultipleOutputs(op, opAttrs, inputs, 1)[0]!
+  }
+
+  override executeMultipleOutputs(op: string, opAttrs: OpAttr[], tensors: tf.TensorInfo[], _count: number): tf.Tensor[] {
+    const attrs = Object.fromEntries(opAttrs.map(({ name, type, value }) => [name, this.attr(type, value)]))
+    return this.emit(
+      op,
+      tensors.map((tensor) => this.output(tensor)),
+      attrs,
+    ).map((output) => this.symbol(output))
+  }
+
+  /** Adds a node and tells what it gives. */
+  emit(op: string, inputs: Output[], attrs: Attrs): Output[] {
+    const inferred = inferOutputs(op, inputs, attrs)
+    const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs) : inputs
+    const name = this.recording.add(
+      op,
+      wired.map(({ ref }) => ref),
+      attrs,
+    )
+    return inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
+  }
+
+  private attr(type: number, value: unknown): Attr {
+    const { TF_ATTR_BOOL, TF_ATTR_FLOAT, TF_ATTR_INT, TF_ATTR_STRING, TF_ATTR_TYPE } = this.binding
+    if (type === TF_ATTR_TYPE) return { type: dataTypeName(value as number) }
+    if (type === TF_ATTR_INT) return Array.isArray(value) ? { ints: value as number[] } : { int: value as number }
+    if (type === TF_ATTR_FLOAT) return { float: value as number }
+    if (type === TF_ATTR_BOOL) return { bool: value as boolean }
+    if (type === TF_ATTR_STRING) return { string: value as string }
+    throw new Error(`Expected an attribute of type bool, float, int, string or type, found TF_AttrType ${type}`)
+  }
+
+  recordStep(x: tf.TensorInfo): tf.TensorInfo {
+    const of = this.output(x)
+    const zero = this.recording.constant(new Float32Array(1), [], 'float32')
+    const positive = this.emit('Greater', [of, zero], { T: { type: of.dtype } })
+    const step = this.symbol(this.emit('Cast', positive, { SrcT: { type: 'bool' }, DstT: { type: of.dtype } })[0]!)
+    this.steps.set(step.dataId, of)
+    return step
+  }
+
+  /** dy * step(x) as ReluGrad(dy, x); undefined where the product is another one. */
+  recordReluGrad(a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo | undefined {
+    const [dy, x] = this.steps.has(b.dataId) ? [a, this.steps.get(b.dataId)!] : [b, this.steps.get(a.dataId)]
+    const gradient = x && this.output(dy)
+    if (!gradient || gradient.shape.join() !== x.shape.join()) return undefined
+    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: x.dtype } })[0]!)
+  }
+
+  // Storage: what tfjs writes while recording (axes, scalars, shapes) is kept as values until a node needs it.
+
+  override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const dataId = {}
+    this.written.set(dataId, { values, shape, dtype })
+    return dataId
+  }
+
+  override move(dataId: object, values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): void {
+    this.written.set(dataId, { values, shape, dtype })
+  }
+
+  override readSync(dataId: object): tf.backend_util.BackendValues {
+    const known = this.written.get(dataId)?.values ?? this.outputs.get(dataId)?.values
+    if (!known)
+      throw new Error(
+        'A value that the graph will compute was read while it was recorded. Keep it a tensor; data(), print() and conditions on it cannot be recorded.',
+      )
+    return known as tf.backend_util.BackendValues
+  }
+
+  override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
+    return this.readSync(dataId)
+  }
+
+  override incRef(): void {}
+  override refCount(): number {
+    return 1
+  }
+  override disposeData(): boolean {
+    return false
+  }
+  override numDataIds(): number {
+    return 0
+  }
+}
+
+/** Opens the sizes that were recorded for the first dimension where an op states them as a constant. */
+function openBatch(graph: Graph, op: string, inputs: Output[]): Output[] {
+  const opened = (at: number) => {
+    const values = Int32Array.from(inputs[at]!.values!)
+    values[0] = -1
+    return inputs.with(at, graph.constant(values, inputs[at]!.shape, 'int32'))
+  }
+  if (op === 'Reshape' && inputs[1]!.values!.length > 0) return opened(1)
+  if (op === 'Slice' && inputs[1]!.values![0] === 0 && inputs[2]!.values![0] === inputs[0]!.shape[0]) return opened(2)
+  if (op === 'Conv2DBackpropInput') {
+    const int32 = { type: 'int32' } as const
+    const [size, , dy] = inputs as [Output, Output, Output]
+    const shape = graph.add('Shape', [dy.ref], { T: { type: dy.dtype }, out_type: int32 })
+    const [zero, one] = [graph.constant(new Int32Array([0]), [1], 'int32'), graph.constant(new Int32Array([1]), [1], 'int32')]
+    const batch = graph.add('Slice', [shape, zero.ref, one.ref], { T: int32, Index: int32 })
+    const rest = graph.constant(Int32Array.from(size.values!.slice(1)), [3], 'int32')
+    const axis = graph.constant(new Int32Array([0]), [], 'int32')
+    const open = graph.add('ConcatV2', [batch, rest.ref, axis.ref], { N: { int: 2 }, T: int32, Tidx: int32 })
+    return inputs.with(0, { ref: open, shape: [4], dtype: 'int32' })
+  }
+  return inputs
+}
+
+/** Kernels that are recorded otherwise than tfjs-node would execute them. `eager` is its own kernel. */
+const rewritten: Record<
+  string,
+  (recorder: Recorder, call: KernelCall, eager: tf.KernelFunc) => tf.TensorInfo | tf.TensorInfo[]
+> = {
+  // Tells two tensors of one value apart for tfjs; in a graph they are one output.
+  Identity: (_, { inputs }) => ({ ...inputs.x! }),
+  // tfjs sees uint8 and half floats as other types, so that what it believes to be no cast may be one.
+  Cast: (recorder, { inputs, attrs }) => {
+    const [from, to] = [recorder.output(inputs.x!), attrs!.dtype as DataType]
+    if (from.dtype === to) return { ...inputs.x! }
+    return recorder.symbol(recorder.emit('Cast', [from], { SrcT: { type: from.dtype }, DstT: { type: to } })[0]!)
+  },
+  Step: (recorder, call, eager) => (call.attrs?.alpha ? eager(call) : recorder.recordStep(call.inputs.x!)),
+  Multiply: (recorder, call, eager) => recorder.recordReluGrad(call.inputs.a!, call.inputs.b!) ?? eager(call),
+}
+
+let recorder: Recorder | undefined
+
+/** Registers the recorder and, under its name, every kernel of tfjs-node. */
+function register(): Recorder {
+  if (recorder) return recorder
+  const made = new Recorder((tf.findBackend('tensorflow') as NodeJSKernelBackend).binding, '@tensorflow/tfjs-node-gpu')
+  tf.registerBackend(backendName, () => made, 0)
+  for (const { kernelName, kernelFunc: eager } of tf.getKernelsForBackend('tensorflow')) {
+    const rewrite = rewritten[kernelName]
+    tf.registerKernel({ kernelName, backendName, kernelFunc: rewrite ? (call) => rewrite(made, call, eager) : eager })
+  }
+  recorder = made
+  return made
+}
+
+/** The tensor that stands for an output of the graph being recorded, and back. */
+export const toTensor = (output: Output): tf.Tensor => register().symbol(output)
+export const toOutput = (tensor: tf.Tensor): Output => register().output(tensor)
+
+/**
+ * Runs `body` with every tfjs op recorded into `graph` instead of computed. Tensors from outside become constants.
+ * Throws where something cannot be recorded: an op without a shape function, a value read, or random numbers drawn in
+ * JavaScript, which would be the same in every call of the graph.
+ */
+export function record<T>(graph: Graph, body: () => T): T {
+  const backend = register()
+  const [outer, random] = [tf.getBackend(), Math.random]
+  if (backend.graph) throw new Error('A graph is being recorded already; record one after the other')
+  backend.graph = graph
+  Math.random = () => {
+    throw new Error(
+      'Random numbers were drawn in JavaScript while a graph was recorded; they would be the same in every call. Use randomUniform of trainer/graph/ops.ts.',
+    )
+  }
+  // setBackend does its work before it first awaits, since the recorder needs no preparation.
+  void tf.setBackend(backendName)
+  try {
+    let result: T
+    tf.tidy(() => {
+      result = body()
+    })
+    return result!
+  } finally {
+    Math.random = random
+    void tf.setBackend(outer)
+    backend.graph = undefined
+  }
+}
+
+/**
+ * Runs `body` with the variables standing for outputs of the graph. What `body` assigns to them is not done but returned:
+ * the outputs that hold their new values.
+ */
+export function withVariables<T>(variables: readonly { variable: tf.Variable; output: Output }[], body: () => T) {
+  const own = variables.map(({ variable }) => variable.dataId)
+  const symbols = variables.map(({ output }) => toTensor(output).dataId)
+  variables.forEach(({ variable }, i) => {
+    variable.dataId = symbols[i]!
+  })
+  try {
+    const result = body()
+    const assigned = variables.flatMap(({ variable }, i) =>
+      variable.dataId === symbols[i] ? [] : [{ variable, output: toOutput(variable) }],
+    )
+    return { result, assigned }
+  } finally {
+    variables.forEach(({ variable }, i) => {
+      variable.dataId = own[i]!
+    })
+  }
+}

@@ -1,0 +1,215 @@
+// Shapes and types of what TensorFlow ops give, worked out from their inputs and attributes before anything runs.
+// Follows the shape functions in tensorflow/core/framework/common_shape_fns.cc and the op definitions in core/ops.
+import { backend_util, util } from '@tensorflow/tfjs-node-gpu'
+import type { Attrs, DataType, Output } from './graph.ts'
+
+export interface Inferred {
+  shape: number[]
+  dtype: DataType
+}
+
+type Infer = (inputs: Output[], attrs: Attrs) => Inferred[]
+
+function attr<K extends string>(attrs: Attrs, name: string, kind: K) {
+  const found = attrs[name]
+  if (!found || !(kind in found))
+    throw new Error(`Expected an attribute ${name} of kind ${kind}, found ${JSON.stringify(found)}`)
+  return (found as Record<K, unknown>)[kind]
+}
+const ints = (attrs: Attrs, name: string) => attr(attrs, name, 'ints') as number[]
+const type = (attrs: Attrs, name: string) => attr(attrs, name, 'type') as DataType
+
+/** The numbers of an input that must be known while recording: axes, sizes, paddings. */
+function known(input: Output | undefined, what: string): number[] {
+  if (!input?.values)
+    throw new Error(`Expected ${what} to be known while the graph is recorded, found a value that is computed in the graph`)
+  return Array.from(input.values)
+}
+
+const same: Infer = ([x]) => [{ shape: x!.shape, dtype: x!.dtype }]
+const broadcast =
+  (dtype?: DataType): Infer =>
+  ([a, b]) => [{ shape: backend_util.assertAndGetBroadcastShape(a!.shape, b!.shape), dtype: dtype ?? a!.dtype }]
+
+const reduce: Infer = ([x, axis], attrs) => {
+  const axes = new Set(util.parseAxisParam(known(axis, 'the axes of a reduction'), x!.shape))
+  const keep = 'keep_dims' in attrs && (attr(attrs, 'keep_dims', 'bool') as boolean)
+  const shape = x!.shape.flatMap((size, i) => (axes.has(i) ? (keep ? [1] : []) : [size]))
+  return [{ shape, dtype: x!.dtype }]
+}
+
+/** Output size of a window along one dimension (tensorflow/core/framework/kernel_shape_util.cc). */
+function windowed(size: number, window: number, stride: number, dilation: number, padding: unknown): number {
+  if (padding === 'SAME') return Math.ceil(size / stride)
+  if (padding === 'VALID') return Math.ceil((size - (window - 1) * dilation) / stride)
+  throw new Error(`Expected padding SAME or VALID, found ${padding}`)
+}
+
+const conv2d =
+  (channels: (filter: number[]) => number): Infer =>
+  ([x, filter], attrs) => {
+    const [n, h, w] = x!.shape as [number, number, number, number]
+    const [fh, fw] = filter!.shape as [number, number, number, number]
+    const strides = ints(attrs, 'strides')
+    const dilations = 'dilations' in attrs ? ints(attrs, 'dilations') : [1, 1, 1, 1]
+    const padding = attr(attrs, 'padding', 'string')
+    const height = windowed(h, fh, strides[1]!, dilations[1]!, padding)
+    const width = windowed(w, fw, strides[2]!, dilations[2]!, padding)
+    return [{ shape: [n, height, width, channels(filter!.shape)], dtype: x!.dtype }]
+  }
+
+const pool: Infer = ([x], attrs) => {
+  const [n, h, w, c] = x!.shape as [number, number, number, number]
+  const [window, strides, padding] = [ints(attrs, 'ksize'), ints(attrs, 'strides'), attr(attrs, 'padding', 'string')]
+  const height = windowed(h, window[1]!, strides[1]!, 1, padding)
+  const width = windowed(w, window[2]!, strides[2]!, 1, padding)
+  return [{ shape: [n, height, width, c], dtype: x!.dtype }]
+}
+
+/** For ops one of whose inputs states the whole output shape. */
+const sizedBy =
+  (at: number, like: number): Infer =>
+  (inputs) => [{ shape: known(inputs[at], 'an output shape'), dtype: inputs[like]!.dtype }]
+
+const resize: Infer = ([x, size]) => {
+  const [height, width] = known(size, 'the size of a resize') as [number, number]
+  return [{ shape: [x!.shape[0]!, height, width, x!.shape[3]!], dtype: 'float32' }]
+}
+
+const reshape: Infer = ([x, wanted]) => {
+  const shape = known(wanted, 'the shape of a reshape')
+  const rest = shape.reduce((product, size) => (size === -1 ? product : product * size), 1)
+  return [{ shape: shape.map((size) => (size === -1 ? util.sizeFromShape(x!.shape) / rest : size)), dtype: x!.dtype }]
+}
+
+const table: Record<string, Infer> = {
+  ...Object.fromEntries(
+    (
+      'Abs Acos Acosh Asin Asinh Atan Atanh BiasAdd Ceil Cos Cosh Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p LogSoftmax ' +
+      'LogicalNot LRN Neg OnesLike Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus Sqrt Square Tan ' +
+      'Tanh ZerosLike EluGrad LeakyReluGrad Relu6Grad ReluGrad SeluGrad SigmoidGrad TanhGrad StopGradient'
+    )
+      .split(' ')
+      .map((op) => [op, same]),
+  ),
+  ...Object.fromEntries(
+    'Add AddV2 Atan2 Div DivNoNan FloorDiv FloorMod Maximum Minimum Mod Mul Pow Prelu RealDiv SquaredDifference Sub'
+      .split(' ')
+      .map((op) => [op, broadcast()]),
+  ),
+  ...Object.fromEntries(
+    'Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr NotEqual'.split(' ').map((op) => [op, broadcast('bool')]),
+  ),
+  ...Object.fromEntries('All Any Max Mean Min Prod Sum'.split(' ').map((op) => [op, reduce])),
+  IsNan: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
+  IsFinite: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
+  IsInf: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
+  ArgMax: ([x, axis], attrs) => {
+    const [at] = util.parseAxisParam(known(axis, 'the axis of an arg max'), x!.shape)
+    const dtype = 'output_type' in attrs ? type(attrs, 'output_type') : 'int64'
+    return [{ shape: x!.shape.filter((_, i) => i !== at), dtype }]
+  },
+  ArgMin: (inputs, attrs) => table.ArgMax!(inputs, attrs),
+  Cast: ([x], attrs) => [{ shape: x!.shape, dtype: type(attrs, 'DstT') }],
+  Fill: ([shape, value]) => [{ shape: known(shape, 'the shape of a fill'), dtype: value!.dtype }],
+  Reshape: reshape,
+  ExpandDims: ([x, axis]) => {
+    const at = known(axis, 'an axis')[0]!
+    return [{ shape: x!.shape.toSpliced(at < 0 ? x!.shape.length + 1 + at : at, 0, 1), dtype: x!.dtype }]
+  },
+  Transpose: ([x, perm]) => [{ shape: known(perm, 'a permutation').map((i) => x!.shape[i]!), dtype: x!.dtype }],
+  ReverseV2: same,
+  Select: ([, a]) => [{ shape: a!.shape, dtype: a!.dtype }],
+  SelectV2: ([c, a, b]) => [
+    {
+      shape: backend_util.assertAndGetBroadcastShape(c!.shape, backend_util.assertAndGetBroadcastShape(a!.shape, b!.shape)),
+      dtype: a!.dtype,
+    },
+  ],
+  Slice: ([x, begin, size]) => {
+    const from = known(begin, 'the begin of a slice')
+    const sizes = known(size, 'the size of a slice')
+    return [{ shape: sizes.map((n, i) => (n === -1 ? x!.shape[i]! - from[i]! : n)), dtype: x!.dtype }]
+  },
+  ConcatV2: (inputs) => {
+    const parts = inputs.slice(0, -1)
+    const axis = util.parseAxisParam(known(inputs.at(-1), 'the axis of a concat'), parts[0]!.shape)[0]!
+    const total = parts.reduce((sum, part) => sum + part.shape[axis]!, 0)
+    return [{ shape: parts[0]!.shape.with(axis, total), dtype: parts[0]!.dtype }]
+  },
+  Pack: (inputs, attrs) => [
+    { shape: inputs[0]!.shape.toSpliced(attr(attrs, 'axis', 'int') as number, 0, inputs.length), dtype: inputs[0]!.dtype },
+  ],
+  PadV2: ([x, paddings]) => {
+    const pads = known(paddings, 'the paddings of a pad')
+    return [{ shape: x!.shape.map((n, i) => n + pads[2 * i]! + pads[2 * i + 1]!), dtype: x!.dtype }]
+  },
+  MirrorPad: (inputs, attrs) => table.PadV2!(inputs, attrs),
+  Tile: ([x, multiples]) => {
+    const times = known(multiples, 'the multiples of a tile')
+    return [{ shape: x!.shape.map((n, i) => n * times[i]!), dtype: x!.dtype }]
+  },
+  GatherV2: ([x, indices, axis]) => {
+    const at = known(axis, 'the axis of a gather')[0]!
+    return [{ shape: x!.shape.toSpliced(at, 1, ...indices!.shape), dtype: x!.dtype }]
+  },
+  OneHot: ([indices, depth, on]) => [{ shape: [...indices!.shape, known(depth, 'a depth')[0]!], dtype: on!.dtype }],
+  BatchMatMulV2: ([a, b], attrs) => {
+    const [m, n] = [
+      attr(attrs, 'adj_x', 'bool') ? a!.shape.at(-1)! : a!.shape.at(-2)!,
+      attr(attrs, 'adj_y', 'bool') ? b!.shape.at(-2)! : b!.shape.at(-1)!,
+    ]
+    return [
+      {
+        shape: [...backend_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2)), m, n],
+        dtype: a!.dtype,
+      },
+    ]
+  },
+  Conv2D: conv2d((filter) => filter[3]!),
+  DepthwiseConv2dNative: conv2d((filter) => filter[2]! * filter[3]!),
+  Conv2DBackpropInput: sizedBy(0, 2),
+  Conv2DBackpropFilter: sizedBy(1, 0),
+  DepthwiseConv2dNativeBackpropInput: sizedBy(0, 2),
+  DepthwiseConv2dNativeBackpropFilter: sizedBy(1, 0),
+  MaxPool: pool,
+  AvgPool: pool,
+  MaxPoolGrad: same,
+  AvgPoolGrad: sizedBy(0, 1),
+  ResizeBilinear: resize,
+  ResizeNearestNeighbor: (inputs, attrs) => [{ ...resize(inputs, attrs)[0]!, dtype: inputs[0]!.dtype }],
+  ResizeBilinearGrad: ([, original]) => [{ shape: original!.shape, dtype: 'float32' }],
+  ResizeNearestNeighborGrad: ([dy, size]) => {
+    const [height, width] = known(size, 'a size') as [number, number]
+    return [{ shape: [dy!.shape[0]!, height, width, dy!.shape[3]!], dtype: dy!.dtype }]
+  },
+  FusedBatchNorm: (inputs, attrs) => table.FusedBatchNormV3!(inputs, attrs).slice(0, 5),
+  FusedBatchNormV3: ([x, scale]) => [
+    { shape: x!.shape, dtype: x!.dtype },
+    ...Array.from({ length: 5 }, (): Inferred => ({ shape: scale!.shape, dtype: 'float32' })),
+  ],
+  FusedBatchNormGradV3: ([dy, , scale]) => [
+    { shape: dy!.shape, dtype: dy!.dtype },
+    { shape: scale!.shape, dtype: 'float32' },
+    { shape: scale!.shape, dtype: 'float32' },
+    { shape: [0], dtype: 'float32' },
+    { shape: [0], dtype: 'float32' },
+  ],
+  SparseSoftmaxCrossEntropyWithLogits: ([logits]) => [
+    { shape: logits!.shape.slice(0, 1), dtype: logits!.dtype },
+    { shape: logits!.shape, dtype: logits!.dtype },
+  ],
+  StatelessRandomUniform: ([shape], attrs) => [
+    { shape: known(shape, 'the shape of random numbers'), dtype: type(attrs, 'dtype') },
+  ],
+}
+
+/** Shapes and types of all outputs of an op. Throws for an op that graphs cannot be recorded with. */
+export function inferOutputs(op: string, inputs: Output[], attrs: Attrs): Inferred[] {
+  const infer = table[op]
+  if (!infer)
+    throw new Error(
+      `Expected an op that graphs can be recorded with, found ${op}. The stack below says what asked for it; write it with other ops, or add its shape to trainer/graph/shapes.ts.`,
+    )
+  return infer(inputs, attrs)
+}

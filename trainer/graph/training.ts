@@ -1,0 +1,199 @@
+// The training step as one call of TensorFlow: forward, loss, gradient and update are recorded into one graph, in which
+// weights, moments and statistics live as variables that can be read and written.
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { Session } from '../../deploy/saved-model.ts'
+import { Graph, type Output } from './graph.ts'
+import { record, toOutput, toTensor, withVariables } from './recorder.ts'
+import { openSession } from './session.ts'
+
+/** AdamW (Loshchilov and Hutter 2019; Kingma and Ba 2015), after clipping by the global norm (Pascanu et al. 2013). */
+export interface AdamW {
+  beta1: number
+  beta2: number
+  epsilon: number
+  /** Taken from weights of rank 2 and more, times the learning rate; biases and normalisation are left alone. */
+  weightDecay: number
+  /** Largest norm of all gradients together; 0 for no limit. */
+  clipNorm: number
+}
+
+export interface TrainingGraph {
+  /** Variables of the model by name; all are part of the state, those of `trainable` are learnt. */
+  variables: Map<string, tf.Variable>
+  trainable: (name: string) => boolean
+  inputs: Record<string, { shape: number[]; dtype: 'uint8' | 'int32' | 'float32' }>
+  /** The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. */
+  loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D): tf.Scalar
+  /** What to compute from the inputs without learning. */
+  evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
+  optimizer: AdamW
+}
+
+export interface Training {
+  /** One step. `step` counts from 1. Returns the loss before the update. */
+  step(inputs: Record<string, tf.Tensor>, learningRate: number, step: number): number
+  /** Runs `evaluate`. The caller disposes what comes back. */
+  evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
+  /** Weights, and under `<name>/adam_m` and `<name>/adam_v` the moments, as the session has them now. */
+  read(): Map<string, { shape: number[]; values: Float32Array }>
+  /** Replaces state. Throws where a name or a shape is not the session's. */
+  write(state: Map<string, { shape: number[]; values: Float32Array }>): void
+  close(): void
+}
+
+const float32 = { type: 'float32' } as const
+
+interface State {
+  handle: string
+  /** Reads the value from before this call's updates. */
+  read: Output
+  shape: number[]
+}
+
+function declare(graph: Graph, name: string, shape: number[]): State {
+  const handle = graph.add('VarHandleOp', [], { dtype: float32, shape: { shape }, shared_name: { string: name } }, name)
+  const ref = graph.add('ReadVariableOp', [handle], { dtype: float32 }, `${name}/read`)
+  return { handle, shape, read: { ref, shape, dtype: 'float32' } }
+}
+
+/** All gradients, scaled so that their common norm is at most `clipNorm`. */
+function clip(gradients: tf.NamedTensorMap, clipNorm: number): tf.NamedTensorMap {
+  if (clipNorm === 0) return gradients
+  const norm = tf.sqrt(tf.addN(Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)))))
+  const factor = tf.div(clipNorm, tf.maximum(norm, clipNorm))
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, factor)]))
+}
+
+/** Records the update of one variable; returns the nodes that have to run for it. */
+function update(
+  graph: Graph,
+  states: Map<string, State>,
+  name: string,
+  gradient: Output,
+  feeds: Record<string, Output>,
+  adam: AdamW,
+): string[] {
+  const [variable, m, v] = [name, `${name}/adam_m`, `${name}/adam_v`].map((key) => states.get(key)!) as [State, State, State]
+  const scalar = (value: number) => graph.constant(new Float32Array([value]), [], 'float32').ref
+  const rate = feeds.learningRate!.ref
+  const [beta1, beta2] = [scalar(adam.beta1), scalar(adam.beta2)]
+  const powers = [beta1, beta2].map((beta) => graph.add('Pow', [beta, feeds.step!.ref], { T: float32 }))
+  const apply = graph.add(
+    'ResourceApplyAdam',
+    [variable.handle, m.handle, v.handle, ...powers, rate, beta1, beta2, scalar(adam.epsilon), gradient.ref],
+    { T: float32, use_locking: { bool: false }, use_nesterov: { bool: false } },
+    `${name}/adam`,
+  )
+  if (adam.weightDecay === 0 || variable.shape.length < 2) return [apply]
+  const share = graph.add('Mul', [rate, scalar(adam.weightDecay)], { T: float32 })
+  const decay = graph.add('Mul', [variable.read.ref, share], { T: float32 })
+  return [graph.add('AssignSubVariableOp', [variable.handle, decay, `^${apply}`], { dtype: float32 }, `${name}/decay`)]
+}
+
+/** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
+export async function openTraining(recipe: TrainingGraph): Promise<Training> {
+  const graph = new Graph()
+  const states = new Map<string, State>()
+  record(graph, () => {
+    const names = [...recipe.variables.keys()].filter(recipe.trainable)
+    for (const [name, { shape }] of recipe.variables) states.set(name, declare(graph, name, shape))
+    for (const name of names)
+      for (const moment of ['adam_m', 'adam_v'])
+        states.set(`${name}/${moment}`, declare(graph, `${name}/${moment}`, states.get(name)!.shape))
+
+    const inputs = Object.fromEntries(
+      Object.entries(recipe.inputs).map(([name, { shape, dtype }]) => [name, graph.placeholder(name, shape, dtype)]),
+    )
+    const feeds = {
+      learningRate: graph.placeholder('learning_rate', [], 'float32'),
+      step: graph.placeholder('step', [], 'float32'),
+      seed: graph.placeholder('seed', [2], 'int32'),
+    }
+    const symbols = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toTensor(input)]))
+    const bound = [...recipe.variables].map(([name, variable]) => ({ variable, output: states.get(name)!.read }))
+
+    const { result, assigned } = withVariables(bound, () => {
+      const learnt = names.map((name) => recipe.variables.get(name)!)
+      const { value, grads } = tf.variableGrads(() => recipe.loss(symbols(), toTensor(feeds.seed) as tf.Tensor1D), learnt)
+      // variableGrads names gradients by the variables' tfjs names, which are not ours.
+      const gradients = clip(
+        Object.fromEntries(names.map((name, i) => [name, grads[learnt[i]!.name]!])),
+        recipe.optimizer.clipNorm,
+      )
+      return { loss: toOutput(value), gradients: names.map((name) => [name, toOutput(gradients[name]!)] as const) }
+    })
+    const updates = result.gradients.flatMap(([name, gradient]) =>
+      update(graph, states, name, gradient, feeds, recipe.optimizer),
+    )
+    for (const { variable, output } of assigned) {
+      const name = [...recipe.variables].find(([, own]) => own === variable)![0]
+      updates.push(graph.add('AssignVariableOp', [states.get(name)!.handle, output.ref], { dtype: float32 }, `${name}/assign`))
+    }
+    graph.sign(
+      'step',
+      { ...inputs, learning_rate: feeds.learningRate, step: feeds.step, seed: feeds.seed },
+      { loss: result.loss },
+      updates,
+    )
+
+    const evaluated = withVariables(bound, () =>
+      Object.fromEntries(Object.entries(recipe.evaluate(symbols())).map(([name, tensor]) => [name, toOutput(tensor)])),
+    ).result
+    graph.sign('evaluate', inputs, evaluated)
+    graph.sign('read', {}, Object.fromEntries([...states].map(([name, { read }]) => [name, read])))
+
+    const values = new Map([...states].map(([name, { shape }]) => [name, graph.placeholder(`${name}/value`, shape, 'float32')]))
+    const writes = [...states].map(([name, { handle }]) =>
+      graph.add('AssignVariableOp', [handle, values.get(name)!.ref], { dtype: float32 }, `${name}/write`),
+    )
+    const done = graph.constant(new Int32Array([1]), [], 'int32')
+    graph.sign('write', Object.fromEntries(values), { done }, writes)
+  })
+
+  const session = await openSession(graph)
+  const training = bind(session, states)
+  training.write(initialState(recipe.variables, states))
+  return training
+}
+
+function initialState(variables: Map<string, tf.Variable>, states: Map<string, State>) {
+  return new Map(
+    [...states].map(([name, { shape }]) => {
+      const values =
+        (variables.get(name)?.dataSync() as Float32Array | undefined) ?? new Float32Array(tf.util.sizeFromShape(shape))
+      return [name, { shape, values }] as const
+    }),
+  )
+}
+
+function bind(session: Session, states: Map<string, State>): Training {
+  return {
+    step(inputs, learningRate, step) {
+      return tf.tidy(() => {
+        const feeds = { learning_rate: tf.scalar(learningRate), step: tf.scalar(step), seed: tf.tensor1d([step, 0], 'int32') }
+        return session.call('step', { ...inputs, ...feeds }).loss!.dataSync()[0]!
+      })
+    },
+    evaluate: (inputs) => session.call('evaluate', inputs),
+    read() {
+      const read = session.call('read', {})
+      const state = new Map<string, { shape: number[]; values: Float32Array }>()
+      for (const [name, tensor] of Object.entries(read))
+        state.set(name, { shape: tensor.shape, values: tensor.dataSync() as Float32Array })
+      tf.dispose(read)
+      return state
+    },
+    write(state) {
+      tf.tidy(() => {
+        const feeds = [...states].map(([name, { shape }]) => {
+          const found = state.get(name)
+          if (found?.shape.join() !== shape.join())
+            throw new Error(`Expected state ${name} of shape [${shape}], found ${found ? `[${found.shape}]` : 'none'}`)
+          return [name, tf.tensor(found.values, shape)] as const
+        })
+        session.call('write', Object.fromEntries(feeds))
+      })
+    },
+    close: () => session.close(),
+  }
+}
