@@ -5,7 +5,7 @@ import type { ClassIds } from '../data/dataset.ts'
 import { ignore } from '../data/dataset.ts'
 import { startConfusion } from './confusion.ts'
 import { startRoadCounts } from './kitti-road.ts'
-import { makeResampler, type Resampler } from './upsample.ts'
+import { type Classes, type Predicted, type Rectangle, startPredicting } from './predict.ts'
 
 /** Measures at the labels' own resolution. Shares are 0 to 1, and NaN where there was nothing to measure. */
 export interface Measures {
@@ -51,57 +51,15 @@ export interface Scored {
   input: Pick<ModelInput, 'width' | 'height' | 'fit'>
 }
 
-/** The most probable class of every label pixel; 255 (`ignore`) where the model did not see it. */
-export type Prediction = ClassIds
-
 export interface Measuring {
-  /** Counts one picture and returns the prediction at the label's size. Throws, naming the picture, where sizes do not fit. */
-  add(scored: Scored): Prediction
+  /**
+   * Counts one picture and returns the most probable class of every label pixel, 255 (`ignore`) where the model did not see
+   * it. Throws, naming the picture, where sizes do not fit.
+   */
+  add(scored: Scored): ClassIds
   result(): Measures
   /** In the order they were added. */
   pictures(): PictureMeasures[]
-}
-
-export interface Classes {
-  classes: readonly { name: string }[]
-  /** The class id that is road. */
-  road: number
-}
-
-/** The most probable class of each pixel of [pixels, classes]; the lowest id where several are equal, as tf.argMax. */
-function argMax(probability: Float32Array, classes: number): Uint8Array {
-  const ids = new Uint8Array(probability.length / classes)
-  for (let i = 0, at = 0; i < ids.length; i++, at += classes) {
-    let best = 0
-    for (let c = 1; c < classes; c++) if (probability[at + c]! > probability[at + best]!) best = c
-    ids[i] = best
-  }
-  return ids
-}
-
-/** The same for two classes, from the probability of road. */
-function roadOrNot(probability: Float32Array, road: number): Uint8Array {
-  const ids = new Uint8Array(probability.length)
-  for (let i = 0; i < ids.length; i++) {
-    const isRoad = road === 0 ? probability[i]! >= 0.5 : probability[i]! > 0.5
-    ids[i] = isRoad ? road : 1 - road
-  }
-  return ids
-}
-
-/** One channel of [pixels, channels]. */
-function channel(values: Float32Array, channels: number, index: number): Float32Array {
-  if (channels === 1) return values
-  const one = new Float32Array(values.length / channels)
-  for (let i = 0, at = index; i < one.length; i++, at += channels) one[i] = values[at]!
-  return one
-}
-
-interface Rectangle {
-  x: number
-  y: number
-  width: number
-  height: number
 }
 
 /** The part of a picture, one byte a pixel; the very same bytes where it is all of it. */
@@ -115,15 +73,6 @@ function cut(ids: Uint8Array, width: number, part: Rectangle): Uint8Array {
   return inside
 }
 
-/** Reverse of `cut`: `ignore` around the part. */
-function paste(inside: Uint8Array, size: { width: number; height: number }, part: Rectangle): Uint8Array {
-  if (inside.length === size.width * size.height) return inside
-  const ids = new Uint8Array(size.width * size.height).fill(ignore)
-  for (let y = 0; y < part.height; y++)
-    ids.set(inside.subarray(y * part.width, (y + 1) * part.width), (part.y + y) * size.width + part.x)
-  return ids
-}
-
 function labelled(ids: Uint8Array): number {
   let count = 0
   for (let i = 0; i < ids.length; i++) if (ids[i] !== ignore) count++
@@ -135,40 +84,31 @@ export function startMeasuring({ classes, road }: Classes): Measuring {
   const total = startConfusion(classes.length)
   const roadCounts = startRoadCounts()
   const list: PictureMeasures[] = []
-  const resamplers = new Map<string, Resampler>()
+  const predict = startPredicting({ classes, road })
   let labelledPixels = 0
 
-  function resampler(truth: ClassIds, input: Scored['input'], channels: number): Resampler {
-    const key = [truth.width, truth.height, input.width, input.height, input.fit, channels].join()
-    const found = resamplers.get(key) ?? makeResampler(truth, input, channels)
-    resamplers.set(key, found)
-    return found
-  }
-
-  function add({ name, truth, probability, input }: Scored): Prediction {
-    const pixels = input.width * input.height
-    const given = probability.length / pixels
-    if (given !== classes.length && !(given === 1 && classes.length === 2))
-      throw new Error(
-        `${name}: expected ${classes.length} probabilities for each of ${input.width} x ${input.height} pixels, ${pixels * classes.length} numbers, found ${probability.length}`,
-      )
+  function prediction({ name, truth, probability, input }: Scored): Predicted {
     if (truth.ids.length !== truth.width * truth.height)
       throw new Error(`${name}: expected a label of ${truth.width} x ${truth.height} pixels, found ${truth.ids.length}`)
-    // With two classes one channel tells all, in half the time.
-    const one = classes.length === 2
-    const map = one ? channel(probability, given, given === 1 ? 0 : road) : probability
-    const seen = resampler(truth, input, one ? 1 : classes.length)(map)
-    const inside = cut(truth.ids, truth.width, seen)
-    const predicted = one ? roadOrNot(seen.values, road) : argMax(seen.values, classes.length)
+    try {
+      return predict(truth, probability, input)
+    } catch (cause) {
+      throw new Error(`${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    }
+  }
 
+  function add(scored: Scored): ClassIds {
+    const { name, truth } = scored
+    const { seen, classIds, road: confidence, whole } = prediction(scored)
+    const inside = cut(truth.ids, truth.width, seen)
     const ofPicture = startConfusion(classes.length)
-    ofPicture.update(inside, predicted)
+    ofPicture.update(inside, classIds)
     total.add(ofPicture)
-    roadCounts.update(inside, road, one ? seen.values : channel(seen.values, classes.length, road))
+    roadCounts.update(inside, road, confidence)
     labelledPixels += labelled(truth.ids)
     const { iou, pixelAccuracy } = ofPicture.compute()
     list.push({ name, road_iou: iou[road]!, pixel_accuracy: pixelAccuracy })
-    return { width: truth.width, height: truth.height, ids: paste(predicted, truth, seen) }
+    return whole
   }
 
   function result(): Measures {

@@ -47,7 +47,7 @@ function axis(label: number, region: { start: number; length: number }, model: n
 
 /**
  * Makes the function that takes a map [input.height, input.width, channels] to the pixels of a label of the given size.
- * Its tables and memory are made once and used for every picture: 480 x 360 from 256 x 192 takes 0.4 ms.
+ * Its tables and memory are made once and used for every picture: 480 x 360 from 256 x 192 takes about a millisecond.
  * A label smaller than the map is sampled, not averaged. Throws where a map has another size.
  */
 export function makeResampler(

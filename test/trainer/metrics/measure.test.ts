@@ -118,7 +118,7 @@ test('a map of another size is refused by the picture’s name and counts nothin
   const measuring = startMeasuring({ classes, road: 1 })
   const wrong = { name: 'um_000003', truth: label([0, 0, 0, 0]), probability: new Float32Array(7), input: asIs }
   expect(() => measuring.add(wrong)).toThrow(
-    'um_000003: expected 2 probabilities for each of 4 x 2 pixels, 16 numbers, found 7',
+    'um_000003: Expected 2 probabilities for each of 4 x 2 pixels, 16 numbers, found 7',
   )
   expect(measuring.result().pictures).toBe(0)
 })
