@@ -14,6 +14,9 @@ export interface Sample {
   drive: string
 }
 
+/** Reason of training pictures that are skipped since no label lies beside them. */
+export const withoutLabel = 'a picture without a label'
+
 export interface Skipped {
   file: string
   reason: string

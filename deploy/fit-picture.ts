@@ -1,0 +1,85 @@
+// A picture file as a model sees it: the same part, scale and colour that the agent's GStreamer pipeline gives it.
+// Scaling is a triangle filter as wide as the reduction (antialiased); GStreamer's twin is videoscale's `bilinear2`.
+import sharp, { type Sharp } from 'sharp'
+import type { ModelInput } from './bundle.ts'
+import { fitGeometry, type Rectangle, type Size } from './fit-geometry.ts'
+
+/** Level of the bars beside a letterboxed picture, in all three channels. */
+export const barGrey = 128
+
+/** A decoded picture: RGB, row by row, one byte a channel. */
+export interface Pixels extends Size {
+  pixels: Uint8Array
+}
+
+/**
+ * The part of a picture that the model sees, at the model's size, as uint8 RGB [height, width, 3].
+ * Grey, 16-bit, transparent and EXIF-turned pictures become plain upright RGB; like a camera's, their numbers are taken
+ * as they are: no colour profile is applied. Throws, naming the file, where it cannot be read.
+ */
+export async function fitPicture(
+  file: string | Buffer,
+  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
+  region?: Rectangle,
+): Promise<Uint8Array> {
+  return named(file, async () => {
+    const size = await pictureSize(file)
+    return place(upright(file), size, input, region)
+  })
+}
+
+/** Like `fitPicture`, for a picture that is decoded already. */
+export async function fitPixels(
+  { pixels, width, height }: Pixels,
+  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
+  region?: Rectangle,
+): Promise<Uint8Array> {
+  return place(sharp(pixels, { raw: { width, height, channels: 3 } }), { width, height }, input, region)
+}
+
+/** Decodes a picture to upright RGB at its own size. Throws, naming the file, where it cannot be read. */
+export async function decodePicture(file: string | Buffer): Promise<Pixels> {
+  return named(file, async () => {
+    const { data, info } = await upright(file).raw().toBuffer({ resolveWithObject: true })
+    return { pixels: data, width: info.width, height: info.height }
+  })
+}
+
+/** Width and height of a picture as a person sees it (EXIF turned), in pixels, from its header alone. */
+export async function pictureSize(file: string | Buffer): Promise<Size> {
+  const { autoOrient } = await sharp(file).metadata()
+  return { width: autoOrient.width, height: autoOrient.height }
+}
+
+const upright = (file: string | Buffer): Sharp =>
+  sharp(file, { ignoreIcc: true }).autoOrient().removeAlpha().toColourspace('srgb')
+
+async function place(
+  picture: Sharp,
+  size: Size,
+  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
+  region?: Rectangle,
+): Promise<Uint8Array> {
+  const { source, target } = fitGeometry(size, input, region)
+  return await picture
+    .extract({ left: source.x, top: source.y, width: source.width, height: source.height })
+    .resize({ width: target.width, height: target.height, fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false })
+    .extend({
+      left: target.x,
+      top: target.y,
+      right: input.width - target.x - target.width,
+      bottom: input.height - target.y - target.height,
+      background: { r: barGrey, g: barGrey, b: barGrey },
+    })
+    .raw()
+    .toBuffer()
+}
+
+async function named<T>(file: string | Buffer, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    const name = typeof file === 'string' ? file : `The picture of ${file.length} bytes`
+    throw new Error(`${name} cannot be read as a picture: ${(cause as Error).message}`, { cause })
+  }
+}

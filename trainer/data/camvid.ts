@@ -1,0 +1,97 @@
+// CamVid (Brostow, Fauqueur, Cipolla, "Semantic object classes in video", 2009) in SegNet's layout: train/, val/, test/
+// with pictures as PNG or JPEG, and trainannot/ and so on with one byte a pixel, a class id of 0 to 10; 11 is unlabelled.
+import { readdir } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { type ClassIds, type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { pixelPlace, readLabelPicture } from './label-picture.ts'
+import type { OpenOptions } from './open-dataset.ts'
+
+/** The 11 classes in the order of their ids, with CamVid's own colours. */
+export const camvidClasses = [
+  { name: 'sky', colour: '#808080' },
+  { name: 'building', colour: '#800000' },
+  { name: 'pole', colour: '#c0c080' },
+  { name: 'road', colour: '#804080' },
+  { name: 'pavement', colour: '#3c28de' },
+  { name: 'tree', colour: '#808000' },
+  { name: 'sign', colour: '#c08080' },
+  { name: 'fence', colour: '#404080' },
+  { name: 'car', colour: '#400080' },
+  { name: 'pedestrian', colour: '#404000' },
+  { name: 'bicyclist', colour: '#0080c0' },
+]
+const roadId = 3
+const unlabelledId = 11
+
+/** Opens a folder in SegNet's layout of CamVid. Reads names only. The split is the folder's own. */
+export async function openCamvid(name: string, dir: string, { classes = 'road' }: OpenOptions): Promise<Dataset> {
+  const skipped: Skipped[] = []
+  const [train, val, test] = await Promise.all(
+    (['train', 'val', 'test'] as const).map((split) => openSplit(dir, split, skipped)),
+  )
+  if (train === undefined && val === undefined && test === undefined)
+    throw new Error(
+      `Expected CamVid in SegNet's layout in ${dir}, found none of train/, val/, test/. Name the folder that holds train/ and trainannot/.`,
+    )
+  return {
+    name,
+    train: train ?? [],
+    val: val ?? [],
+    test: test ?? [],
+    classes:
+      classes === 'all'
+        ? camvidClasses
+        : [
+            { name: 'other', colour: '#000000' },
+            { name: 'road', colour: '#804080' },
+          ],
+    road: classes === 'all' ? roadId : 1,
+    licence: 'CamVid, for research use',
+    skipped,
+    readLabel: (file) => readLabel(file, classes),
+  }
+}
+
+async function openSplit(dir: string, split: 'train' | 'val' | 'test', skipped: Skipped[]): Promise<Sample[] | undefined> {
+  const list = (folder: string) => readdir(join(dir, folder)).catch(() => undefined)
+  const [pictures, labels] = await Promise.all([list(split), list(`${split}annot`)])
+  if (pictures === undefined && labels === undefined) return undefined
+  const byName = new Map<string, string>()
+  for (const file of (pictures ?? []).sort())
+    if (/\.(png|jpe?g)$/i.test(file)) byName.set(parse(file).name, join(dir, split, file))
+    else skipped.push({ file: join(dir, split, file), reason: 'not a picture of the set by its name' })
+  const samples: Sample[] = []
+  const used = new Set<string>()
+  for (const file of (labels ?? []).sort()) {
+    const label = join(dir, `${split}annot`, file)
+    const name = parse(file).name
+    if (!/\.png$/i.test(file)) skipped.push({ file: label, reason: 'not a label by its name' })
+    else {
+      used.add(name)
+      // A label without a picture stays in: checkDataset reports it with all other faults.
+      samples.push({ name, picture: byName.get(name) ?? join(dir, split, `${name}.png`), label, drive: drive(name) })
+    }
+  }
+  for (const [name, picture] of byName)
+    if (used.has(name)) continue
+    else if (split === 'test') samples.push({ name, picture, drive: drive(name) })
+    else skipped.push({ file: picture, reason: withoutLabel })
+  return samples
+}
+
+/** `0016E5_01770` and `0016E5_01800` are frames of drive 0016E5; a name without an underscore is a drive of its own. */
+const drive = (name: string) => name.split('_')[0]!
+
+async function readLabel(file: string, classes: 'road' | 'all'): Promise<ClassIds> {
+  const { width, height, bytes } = await readLabelPicture(file, 'ids')
+  const ids = new Uint8Array(width * height)
+  for (let pixel = 0; pixel < ids.length; pixel++) {
+    const id = bytes[pixel]!
+    if (id > unlabelledId)
+      throw new Error(
+        `${file}: expected class ids of 0 to 10, or 11 for unlabelled, found ${id} at ${pixelPlace(pixel, width)}`,
+      )
+    ids[pixel] = id === unlabelledId ? ignore : classes === 'all' ? id : id === roadId ? 1 : 0
+  }
+  return { width, height, ids }
+}

@@ -1,0 +1,167 @@
+// A look at every file of a data set before any training: all faults in one error, and what the set is made of.
+import { createHash } from 'node:crypto'
+import { access, readFile, stat } from 'node:fs/promises'
+import { pictureSize } from '../../deploy/fit-picture.ts'
+import { type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { mapBounded } from './each.ts'
+
+export interface Statistics {
+  name: string
+  licence: string
+  /** Training pictures as the layout counts them: with labels (train and val), and without. */
+  trainingPictures: number
+  /** Pictures to train on, and pictures put aside for validation. */
+  train: number
+  val: number
+  testPictures: number
+  total: number
+  labels: number
+  /** Commonest first. */
+  sizes: { width: number; height: number; count: number }[]
+  /** By class id: share of all labelled pixels, 0 to 1. */
+  classes: { name: string; share: number }[]
+  /** Share of labelled pixels that are road, and share of pixels that carry no class, 0 to 1. */
+  roadShare: number
+  ignoredShare: number
+  skipped: Skipped[]
+  /** sha256 over names, picture sizes in bytes and label contents; the same wherever the folder lies. */
+  fingerprint: string
+}
+
+const faultsShown = 20
+/** Files under way at once; libvips decodes each in one thread of libuv's pool. */
+const filesAtOnce = 8
+
+interface Looked {
+  line: string
+  size?: string
+  counts?: Float64Array
+  ignored?: number
+  faults: string[]
+}
+
+/**
+ * Reads every label and every picture's header. Throws one error that names all bad files: a label without a picture,
+ * sizes that differ, a file that cannot be read, a code that is no class, two samples of one name.
+ */
+export async function checkDataset(dataset: Dataset): Promise<Statistics> {
+  const { train, val, test, skipped, classes } = dataset
+  const samples = [...train, ...val, ...test]
+  const looked = await mapBounded(samples, filesAtOnce, (sample) => look(dataset, sample))
+  const faults = looked.flatMap((one) => one.faults)
+  const names = new Set<string>()
+  for (const { name, picture } of samples)
+    if (names.has(name)) faults.push(`${picture}: another sample is called ${name} too; give every picture its own name`)
+    else names.add(name)
+  if (train.length + val.length === 0) faults.push(`no labelled picture to train on${reasons(skipped)}`)
+  if (faults.length > 0) throw new Error(faultReport(dataset.name, faults))
+
+  const counts = new Float64Array(classes.length)
+  let ignored = 0
+  const sizes = new Map<string, number>()
+  for (const one of looked) {
+    if (one.size !== undefined) sizes.set(one.size, (sizes.get(one.size) ?? 0) + 1)
+    one.counts?.forEach((count, id) => {
+      counts[id]! += count
+    })
+    ignored += one.ignored ?? 0
+  }
+  const labelled = counts.reduce((sum, count) => sum + count, 0)
+  const share = (count: number, whole: number) => (whole > 0 ? count / whole : 0)
+  const unlabelled = skipped.filter(({ reason }) => reason === withoutLabel).length
+  const trainingPictures = train.length + val.length + unlabelled
+  return {
+    name: dataset.name,
+    licence: dataset.licence,
+    trainingPictures,
+    train: train.length,
+    val: val.length,
+    testPictures: test.length,
+    total: trainingPictures + test.length,
+    labels: samples.filter(({ label }) => label !== undefined).length,
+    sizes: [...sizes]
+      .map(([size, count]) => {
+        const [width, height] = size.split('x').map(Number)
+        return { width: width!, height: height!, count }
+      })
+      .sort((a, b) => b.count - a.count || b.width - a.width),
+    classes: classes.map(({ name }, id) => ({ name, share: share(counts[id]!, labelled) })),
+    roadShare: share(counts[dataset.road]!, labelled),
+    ignoredShare: share(ignored, labelled + ignored),
+    skipped,
+    fingerprint: createHash('sha256')
+      .update(
+        looked
+          .map(({ line }) => line)
+          .sort()
+          .join('\n'),
+      )
+      .digest('hex'),
+  }
+}
+
+async function look(dataset: Dataset, { name, picture, label }: Sample): Promise<Looked> {
+  const faults: string[] = []
+  let size: string | undefined
+  let bytes = 0
+  if (await exists(picture)) {
+    try {
+      bytes = (await stat(picture)).size
+      const { width, height } = await pictureSize(picture)
+      size = `${width}x${height}`
+    } catch (error) {
+      faults.push(`${picture}: expected a picture, but its header cannot be read (${(error as Error).message.trim()})`)
+    }
+  } else if (label !== undefined) faults.push(`${label}: a label without a picture, expected ${picture}`)
+  else faults.push(`${picture}: cannot be read`)
+  if (label === undefined) return { line: `${name} ${bytes}`, ...(size === undefined ? {} : { size }), faults }
+  try {
+    const { width, height, ids } = await dataset.readLabel(label)
+    if (size !== undefined && size !== `${width}x${height}`)
+      faults.push(`${label}: expected ${size} like its picture ${picture}, found ${width}x${height}`)
+    const all = new Float64Array(256)
+    for (const id of ids) all[id]!++
+    const hash = createHash('sha256')
+      .update(await readFile(label))
+      .digest('hex')
+    return {
+      line: `${name} ${bytes} ${hash}`,
+      ...(size === undefined ? {} : { size }),
+      counts: all.subarray(0, dataset.classes.length),
+      ignored: all[ignore]!,
+      faults,
+    }
+  } catch (error) {
+    return { line: name, faults: [...faults, (error as Error).message] }
+  }
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+function faultReport(name: string, faults: string[]): string {
+  const rest = faults.length - faultsShown
+  return [
+    `${name} has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}; nothing was trained. Mend or remove:`,
+    ...faults.slice(0, faultsShown).map((fault) => `  ${fault}`),
+    ...(rest > 0 ? [`  and ${rest} more`] : []),
+  ].join('\n')
+}
+
+/** ` (skipped: 11 of the ego lane, 9 without a label)`, or nothing. */
+const reasons = (skipped: Skipped[]) =>
+  skipped.length === 0
+    ? ''
+    : ` (skipped: ${groupSkipped(skipped)
+        .map(({ reason, files }) => `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${reason}`)
+        .join('; ')})`
+
+/** The skipped files by reason, commonest first. */
+export function groupSkipped(skipped: Skipped[]): { reason: string; files: string[] }[] {
+  const groups = new Map<string, string[]>()
+  for (const { file, reason } of skipped) groups.set(reason, [...(groups.get(reason) ?? []), file])
+  return [...groups].map(([reason, files]) => ({ reason, files })).sort((a, b) => b.files.length - a.files.length)
+}
