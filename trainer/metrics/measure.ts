@@ -1,11 +1,12 @@
 // All measures of a model on labelled pictures, in one accumulator: the training loop and `evaluate` both use it,
 // so their numbers mean the same.
 import type { ModelInput } from '../../deploy/bundle.ts'
+import type { Rectangle } from '../../deploy/fit-geometry.ts'
 import type { ClassIds } from '../data/dataset.ts'
 import { ignore } from '../data/dataset.ts'
 import { startConfusion } from './confusion.ts'
 import { startRoadCounts } from './kitti-road.ts'
-import { type Classes, type Predicted, type Rectangle, startPredicting } from './predict.ts'
+import { type Classes, type Predicted, startPredicting } from './predict.ts'
 
 /** Measures at the labels' own resolution. Shares are 0 to 1, and NaN where there was nothing to measure. */
 export interface Measures {

@@ -1,6 +1,7 @@
 // From the model's probability map to the class of every pixel of the picture: resampled first, then the largest taken, so
 // that boundaries are finer than the model's own pixels.
 import type { ModelInput } from '../../deploy/bundle.ts'
+import type { Rectangle, Size } from '../../deploy/fit-geometry.ts'
 import type { ClassIds } from '../data/dataset.ts'
 import { ignore } from '../data/dataset.ts'
 import { makeResampler, type Resampler } from './upsample.ts'
@@ -9,13 +10,6 @@ export interface Classes {
   classes: readonly { name: string }[]
   /** The class id that is road. */
   road: number
-}
-
-export interface Rectangle {
-  x: number
-  y: number
-  width: number
-  height: number
 }
 
 export interface Predicted {
@@ -32,11 +26,7 @@ export interface Predicted {
  * `size`: of the picture. `probability`: [input.height, input.width, classes], adding up to 1 in each pixel; with two classes
  * the probability of road alone, [input.height, input.width], is enough. Throws where that is not its length.
  */
-export type Predict = (
-  size: { width: number; height: number },
-  probability: Float32Array,
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-) => Predicted
+export type Predict = (size: Size, probability: Float32Array, input: Pick<ModelInput, 'width' | 'height' | 'fit'>) => Predicted
 
 /** The most probable class of each pixel of [pixels, classes]; the lowest id where several are equal, as tf.argMax. */
 function argMax(probability: Float32Array, classes: number): Uint8Array {
@@ -68,7 +58,7 @@ function channel(values: Float32Array, channels: number, index: number): Float32
 }
 
 /** Reverse of `cut`: `ignore` around the part. */
-function paste(inside: Uint8Array, size: { width: number; height: number }, part: Rectangle): Uint8Array {
+function paste(inside: Uint8Array, size: Size, part: Rectangle): Uint8Array {
   if (inside.length === size.width * size.height) return inside
   const ids = new Uint8Array(size.width * size.height).fill(ignore)
   for (let y = 0; y < part.height; y++)

@@ -1,13 +1,10 @@
 // The model's probability map back onto the pixels of the label, so that measures are always at the label's own resolution.
-// Bilinear, with pixel centres at half coordinates; the geometry is that of `modelRegion` in deploy/bundle.ts.
-import { type ModelInput, modelRegion } from '../../deploy/bundle.ts'
+// Bilinear, with pixel centres at half coordinates; the geometry is the one by which the picture came in, deploy/fit-geometry.ts.
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { fitGeometry, type Rectangle, type Size } from '../../deploy/fit-geometry.ts'
 
-export interface Resampled {
-  /** The part of the label that the model saw, in label pixels: all of it with `letterbox`, the middle with `crop`. */
-  x: number
-  y: number
-  width: number
-  height: number
+/** Its place: the part of the label that the model saw, in label pixels; all of it with `letterbox`, the middle with `crop`. */
+export interface Resampled extends Rectangle {
   /** [height, width, channels], row by row. Overwritten by the next call of the same resampler. */
   values: Float32Array
 }
@@ -15,8 +12,7 @@ export interface Resampled {
 export type Resampler = (map: Float32Array) => Resampled
 
 interface Axis {
-  /** First label pixel that the model saw, and how many there are. */
-  start: number
+  /** Label pixels that the model saw. */
   count: number
   /** For each of them, the model pixels on both sides of it and the share of the second. */
   before: Int32Array
@@ -24,25 +20,26 @@ interface Axis {
   share: Float32Array
 }
 
-/** How the label's pixels lie between the model's, along one axis. Lengths in pixels. */
-function axis(label: number, region: { start: number; length: number }, model: number): Axis {
-  const start = Math.max(0, region.start)
-  const count = Math.min(label, region.start + region.length) - start
-  const scale = model / region.length
-  // Model pixels whose centre lies in a letterbox's bar never count: the picture's own edge pixels are repeated instead.
-  const first = Math.max(0, Math.ceil(-region.start * scale - 0.5))
-  const last = Math.max(first, Math.min(model - 1, Math.floor((label - region.start) * scale - 0.5)))
+interface Span {
+  start: number
+  length: number
+}
+
+/** How `count` pixels of the label lie between those of the model in `target`, along one axis. */
+function axis(count: number, target: Span): Axis {
   const before = new Int32Array(count)
   const after = new Int32Array(count)
   const share = new Float32Array(count)
+  // A letterbox's bars lie outside the target and never count: the picture's own edge pixels are repeated instead.
+  const last = target.start + target.length - 1
   for (let i = 0; i < count; i++) {
-    const position = Math.min(last, Math.max(first, (start + i + 0.5 - region.start) * scale - 0.5))
-    const floor = Math.floor(position)
-    before[i] = floor
-    after[i] = Math.min(last, floor + 1)
-    share[i] = position - floor
+    const centre = target.start + ((i + 0.5) * target.length) / count - 0.5
+    const position = Math.min(last, Math.max(target.start, centre))
+    before[i] = Math.floor(position)
+    after[i] = Math.min(last, before[i]! + 1)
+    share[i] = position - before[i]!
   }
-  return { start, count, before, after, share }
+  return { count, before, after, share }
 }
 
 /**
@@ -50,14 +47,10 @@ function axis(label: number, region: { start: number; length: number }, model: n
  * Its tables and memory are made once and used for every picture: 480 x 360 from 256 x 192 takes about a millisecond.
  * A label smaller than the map is sampled, not averaged. Throws where a map has another size.
  */
-export function makeResampler(
-  label: { width: number; height: number },
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  channels: number,
-): Resampler {
-  const region = modelRegion(label, input)
-  const columns = axis(label.width, { start: region.x, length: region.width }, input.width)
-  const rows = axis(label.height, { start: region.y, length: region.height }, input.height)
+export function makeResampler(label: Size, input: Pick<ModelInput, 'width' | 'height' | 'fit'>, channels: number): Resampler {
+  const { source, target } = fitGeometry(label, input)
+  const columns = axis(source.width, { start: target.x, length: target.width })
+  const rows = axis(source.height, { start: target.y, length: target.height })
   const stride = columns.count * channels
   const widened = new Float32Array(input.height * stride)
   const values = new Float32Array(rows.count * stride)
@@ -94,6 +87,6 @@ export function makeResampler(
         values[to + i] = value + share * (widened[below + i]! - value)
       }
     }
-    return { x: columns.start, y: rows.start, width: columns.count, height: rows.count, values }
+    return { ...source, values }
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { modelRegion } from '../../../deploy/bundle.ts'
+import { fitGeometry } from '../../../deploy/fit-geometry.ts'
 import { makeResampler } from '../../../trainer/metrics/upsample.ts'
 
 test('pixel centres lie at half coordinates', () => {
@@ -43,18 +43,17 @@ test.each([
     { width: 97, height: 64, fit: 'letterbox' },
   ],
 ] as const)('the places of a %o label come back from a %o map', (label, input) => {
-  const region = modelRegion(label, input)
+  const { source, target } = fitGeometry(label, input)
   const map = new Float32Array(input.width * input.height * 2)
   for (let y = 0; y < input.height; y++)
     for (let x = 0; x < input.width; x++) {
-      map[2 * (y * input.width + x)] = region.x + ((x + 0.5) * region.width) / input.width
-      map[2 * (y * input.width + x) + 1] = region.y + ((y + 0.5) * region.height) / input.height
+      map[2 * (y * input.width + x)] = source.x + ((x + 0.5 - target.x) * source.width) / target.width
+      map[2 * (y * input.width + x) + 1] = source.y + ((y + 0.5 - target.y) * source.height) / target.height
     }
   const seen = makeResampler(label, input, 2)(map)
-  if (input.fit === 'letterbox') expect(seen).toMatchObject({ x: 0, y: 0, ...label })
-  else expect(seen).toMatchObject(region)
+  expect(seen).toMatchObject(input.fit === 'letterbox' ? { x: 0, y: 0, ...label } : source)
   // Within a model pixel of the edge, values are held.
-  const margin = Math.ceil(region.width / input.width)
+  const margin = Math.ceil(source.width / target.width)
   let worst = 0
   for (let y = margin; y < seen.height - margin; y++)
     for (let x = margin; x < seen.width - margin; x++) {
@@ -71,12 +70,9 @@ test.each([
 test('what the model says in the bars of a letterbox reaches no pixel of the picture', () => {
   const label = { width: 1242, height: 375 }
   const input = { width: 64, height: 64, fit: 'letterbox' } as const
-  const region = modelRegion(label, input)
-  const map = new Float32Array(64 * 64)
-  for (let y = 0; y < 64; y++) {
-    const centre = region.y + ((y + 0.5) * region.height) / 64
-    if (centre < 0 || centre > label.height) map.fill(1, y * 64, (y + 1) * 64)
-  }
+  const { target } = fitGeometry(label, input)
+  const map = new Float32Array(64 * 64).fill(1)
+  map.fill(0, target.y * 64, (target.y + target.height) * 64)
   expect(map.some((value) => value === 1)).toBe(true)
   expect(makeResampler(label, input, 1)(map).values.every((value) => value === 0)).toBe(true)
 })
