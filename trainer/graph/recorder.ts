@@ -18,6 +18,9 @@ const tfjsType = (dtype: DataType): tf.DataType =>
       ? 'int32'
       : (dtype as tf.DataType)
 
+/** Types that tfjs-node leaves eager TensorFlow to infer, each with the input that has it. */
+const impliedTypes: Record<string, Record<string, number>> = { ExpandDims: { T: 0 } }
+
 class Recorder extends NodeJSKernelBackend {
   graph: Graph | undefined
   /** What stands behind the tensors made while recording: a node's output, or values not yet needed by any node. */
@@ -73,10 +76,11 @@ class Recorder extends NodeJSKernelBackend {
   emit(op: string, inputs: Output[], attrs: Attrs): Output[] {
     const inferred = inferOutputs(op, inputs, attrs)
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs) : inputs
+    const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
     const name = this.recording.add(
       op,
       wired.map(({ ref }) => ref),
-      attrs,
+      { ...Object.fromEntries(implied), ...attrs },
     )
     return inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
   }
