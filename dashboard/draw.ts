@@ -1,0 +1,217 @@
+// A frame on a canvas: the mask's PNG becomes a road layer and an outline in mask pixels, laid over the camera's picture
+// where `region` says that the model looked. Knows no socket and no page.
+import type { MaskMessage, Result } from '../edge-agent/wire.ts'
+
+/** What is shown: the picture with the road tinted, with its outline only, the mask alone, or the picture alone. */
+export type Mode = 'tint' | 'outline' | 'mask' | 'picture'
+export const modes: readonly Mode[] = ['tint', 'outline', 'mask', 'picture']
+
+/** One frame, decoded: the picture and the mask of the same capture time. `close` it when it is no longer shown. */
+export interface Frame {
+  result: Result
+  /** Undefined where the message brought none. */
+  picture: ImageBitmap | undefined
+  /** The mask as it came, in the colours of its classes. */
+  classes: ImageBitmap
+  /** Opaque where there is road; in mask pixels, as `edge` is. */
+  road: OffscreenCanvas
+  edge: Path2D
+  close(): void
+}
+
+export interface Look {
+  mode: Mode
+  /** Of the tint and the outline, 0 to 1. */
+  opacity: number
+  /** Any CSS colour. */
+  tint: string
+  /** Canvas pixels per CSS pixel, for widths of lines. */
+  scale: number
+}
+
+type Pixels = { width: number; height: number; data: Uint8ClampedArray }
+
+/** Decodes a message. Throws where the mask is no PNG of the size that its facts state, or the picture is no picture. */
+export async function decodeFrame({ result, mask, picture }: MaskMessage): Promise<Frame> {
+  const [classes, photo] = await Promise.all([
+    decode(mask, 'image/png', 'mask'),
+    picture.length ? decode(picture, 'image/jpeg', 'picture') : undefined,
+  ])
+  const { width, height } = classes
+  if (width !== result.width || height !== result.height)
+    throw new Error(`Expected a mask of ${result.width} x ${result.height}, found ${width} x ${height}`)
+  const road = new OffscreenCanvas(width, height)
+  const context = context2d(road.getContext('2d', { willReadFrequently: true }))
+  context.drawImage(classes, 0, 0)
+  const pixels = context.getImageData(0, 0, width, height)
+  const inside = roadPixels(pixels, mask, result)
+  for (let i = 0; i < inside.length; i++) pixels.data[4 * i + 3] = inside[i] ? 255 : 0
+  context.putImageData(pixels, 0, 0)
+  const edge = new Path2D(edgePath(inside, width, height))
+  const close = () => {
+    classes.close()
+    photo?.close()
+  }
+  return { result, picture: photo, classes, road, edge, close }
+}
+
+async function decode(bytes: Uint8Array, type: string, what: string): Promise<ImageBitmap> {
+  try {
+    // The copy gives the bytes a buffer of their own, which is what a Blob is typed to take. Colours stay as they were
+    // written: class ids are found by them.
+    return await createImageBitmap(new Blob([new Uint8Array(bytes)], { type }), { colorSpaceConversion: 'none' })
+  } catch (cause) {
+    throw new Error(`The ${what} of ${bytes.length} bytes could not be decoded as ${type}`, { cause })
+  }
+}
+
+/**
+ * Which pixels are road: 1 or 0 each, row by row. Two classes: white is road. More: `png` is a palette picture whose
+ * indices are class ids, and since a browser gives colours, the road's colour is looked up in the palette.
+ */
+export function roadPixels({ width, height, data }: Pixels, png: Uint8Array, result: Result): Uint8Array {
+  const inside = new Uint8Array(width * height)
+  if (result.classes.length <= 2) {
+    for (let i = 0; i < inside.length; i++) inside[i] = (data[4 * i] ?? 0) >> 7
+    return inside
+  }
+  const [red, green, blue] = paletteColour(png, result.road_class)
+  for (let i = 0; i < inside.length; i++)
+    inside[i] = data[4 * i] === red && data[4 * i + 1] === green && data[4 * i + 2] === blue ? 1 : 0
+  return inside
+}
+
+/** Colour number `index` of a palette PNG (PNG specification, 11.2.2 PLTE). Throws where there is none. */
+export function paletteColour(png: Uint8Array, index: number): [red: number, green: number, blue: number] {
+  const view = new DataView(png.buffer, png.byteOffset, png.byteLength)
+  for (let at = 8; at + 8 <= png.length; at += 12 + view.getUint32(at)) {
+    if (view.getUint32(at + 4) !== 0x504c5445) continue // 'PLTE'
+    const entry = at + 8 + 3 * index
+    const [red, green, blue] = png.subarray(entry, Math.min(entry + 3, at + 8 + view.getUint32(at)))
+    if (red !== undefined && green !== undefined && blue !== undefined) return [red, green, blue]
+  }
+  throw new Error(`Expected a PNG with a palette of more than ${index} colours, found none in ${png.length} bytes`)
+}
+
+/**
+ * SVG path data of the road's edge, in mask pixels. Marching squares over 3 x 3 sums at half height, with linear
+ * interpolation: the sums take the stairs off slanting edges, and a straight edge stays where it was. The border of the
+ * mask is no edge of the road.
+ */
+export function edgePath(inside: Uint8Array, width: number, height: number): string {
+  const sums = blur(inside, width)
+  const level = 4.5
+  let path = ''
+  for (let y = 0; y + 1 < height; y++) {
+    for (let x = 0; x + 1 < width; x++) {
+      const i = y * width + x
+      const a = sums[i]!
+      const b = sums[i + 1]!
+      const c = sums[i + width + 1]!
+      const d = sums[i + width]!
+      const corners = (a > level ? 8 : 0) | (b > level ? 4 : 0) | (c > level ? 2 : 0) | (d > level ? 1 : 0)
+      if (corners === 0 || corners === 15) continue
+      const cross = (from: number, to: number) => (level - from) / (to - from)
+      const point = (px: number, py: number) => `${(px + 0.5).toFixed(2)} ${(py + 0.5).toFixed(2)}`
+      const top = () => point(x + cross(a, b), y)
+      const right = () => point(x + 1, y + cross(b, c))
+      const bottom = () => point(x + cross(d, c), y + 1)
+      const left = () => point(x, y + cross(a, d))
+      const line = (from: () => string, to: () => string) => {
+        path += `M${from()}L${to()}`
+      }
+      // 5 and 10 are two opposite corners, taken as apart.
+      if (corners === 1 || corners === 14 || corners === 5) line(left, bottom)
+      if (corners === 2 || corners === 13 || corners === 10) line(bottom, right)
+      if (corners === 4 || corners === 11 || corners === 5) line(top, right)
+      if (corners === 8 || corners === 7 || corners === 10) line(left, top)
+      if (corners === 3 || corners === 12) line(left, right)
+      if (corners === 6 || corners === 9) line(top, bottom)
+    }
+  }
+  return path
+}
+
+/** Sums over 3 x 3 neighbours, the border repeated: 0 to 9. */
+function blur(inside: Uint8Array, width: number): Uint8Array {
+  const rows = new Uint8Array(inside.length)
+  const sums = new Uint8Array(inside.length)
+  for (let i = 0; i < inside.length; i++) {
+    const x = i % width
+    rows[i] = inside[x > 0 ? i - 1 : i]! + inside[i]! + inside[x + 1 < width ? i + 1 : i]!
+  }
+  for (let i = 0; i < inside.length; i++)
+    sums[i] = rows[i >= width ? i - width : i]! + rows[i]! + rows[i + width < inside.length ? i + width : i]!
+  return sums
+}
+
+/** Where the mask lies on a canvas that shows the whole camera picture: [x, y, width, height] in canvas pixels. */
+export function placeRegion(result: Result, canvas: { width: number; height: number }): [number, number, number, number] {
+  const [x, y, width, height] = result.region
+  const across = canvas.width / result.camera_width
+  const down = canvas.height / result.camera_height
+  return [x * across, y * down, width * across, height * down]
+}
+
+/** Draws a frame over the whole canvas, whose shape is the camera's. */
+export function drawFrame(canvas: HTMLCanvasElement, { result, picture, classes, road, edge }: Frame, look: Look): void {
+  const context = context2d(canvas.getContext('2d'))
+  const { width, height } = canvas
+  const place = placeRegion(result, canvas)
+  const mode = picture ? look.mode : 'mask'
+  context.reset()
+  context.imageSmoothingQuality = 'high'
+  context.fillStyle = '#06080a'
+  context.fillRect(0, 0, width, height)
+  if (picture && mode !== 'mask') context.drawImage(picture, 0, 0, width, height)
+  if (mode === 'picture') return
+
+  if (mode === 'mask') {
+    context.fillStyle = '#161b22'
+    context.fillRect(...place)
+    context.imageSmoothingEnabled = false
+    context.drawImage(result.classes.length > 2 ? classes : tinted(road, look.tint), ...place)
+    return
+  }
+
+  // What the model does not see is dimmed: no tint there says nothing about the road.
+  const seen = new Path2D()
+  seen.rect(0, 0, width, height)
+  seen.rect(...place)
+  context.fillStyle = 'rgb(0 0 0 / 50%)'
+  context.fill(seen, 'evenodd')
+
+  if (mode === 'tint') {
+    context.globalAlpha = look.opacity
+    context.drawImage(tinted(road, look.tint), ...place)
+  }
+  const [x, y, w, h] = place
+  const line = new Path2D()
+  line.addPath(edge, new DOMMatrix([w / result.width, 0, 0, h / result.height, x, y]))
+  context.globalAlpha = Math.min(1, (mode === 'tint' ? 1.5 : 2) * look.opacity)
+  context.lineCap = 'round'
+  if (mode === 'outline') {
+    // A dark casing, as on maps: the line is seen on snow and on shadow.
+    context.strokeStyle = 'rgb(0 0 0 / 60%)'
+    context.lineWidth = 5 * look.scale
+    context.stroke(line)
+  }
+  context.strokeStyle = look.tint
+  context.lineWidth = (mode === 'outline' ? 2.5 : 1.25) * look.scale
+  context.stroke(line)
+}
+
+/** The road layer in the tint's colour. The layer is repainted in place: its opacity is all that it keeps. */
+function tinted(road: OffscreenCanvas, tint: string): OffscreenCanvas {
+  const context = context2d(road.getContext('2d'))
+  context.globalCompositeOperation = 'source-in'
+  context.fillStyle = tint
+  context.fillRect(0, 0, road.width, road.height)
+  context.globalCompositeOperation = 'source-over'
+  return road
+}
+
+function context2d<Context>(context: Context | null): Context {
+  if (!context) throw new Error('This browser gives no 2D canvas')
+  return context
+}
