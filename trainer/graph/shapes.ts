@@ -85,7 +85,7 @@ const reshape: Infer = ([x, wanted]) => {
 const table: Record<string, Infer> = {
   ...Object.fromEntries(
     (
-      'Abs Acos Acosh Asin Asinh Atan Atanh BiasAdd Ceil Cos Cosh Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p LogSoftmax ' +
+      'Abs Acos Acosh AddN Asin Asinh Atan Atanh BiasAdd Ceil Cos Cosh Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p LogSoftmax ' +
       'LogicalNot LRN Neg OnesLike Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus Sqrt Square Tan ' +
       'Tanh ZerosLike EluGrad LeakyReluGrad Relu6Grad ReluGrad SeluGrad SigmoidGrad TanhGrad StopGradient'
     )
@@ -209,7 +209,7 @@ export function inferOutputs(op: string, inputs: Output[], attrs: Attrs): Inferr
   const infer = table[op]
   if (!infer)
     throw new Error(
-      `Expected an op that graphs can be recorded with, found ${op}. The stack below says what asked for it; write it with other ops, or add its shape to trainer/graph/shapes.ts.`,
+      `Expected an op that graphs can be recorded with, found ${op}. The stack of this error says what asked for it: write that with other ops, or add the op's shape to trainer/graph/shapes.ts.`,
     )
   return infer(inputs, attrs)
 }

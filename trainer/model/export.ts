@@ -35,15 +35,27 @@ export function recordInference(model: tf.LayersModel, architecture: Architectur
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
   const graph = new Graph({ dynamicBatch: true })
+  signInference(graph, { height, width }, (pictures) => folded.apply(normalise(pictures)) as tf.Tensor4D)
+  folded.dispose()
+  return graph
+}
+
+/**
+ * Gives a graph the signatures that a bundle has, for a function from pictures [n, h, w, 3], 0 to 255, to logits
+ * [n, h, w, classes]. Recorded with two pictures, so that no size of 1 is taken for the number of pictures.
+ */
+export function signInference(
+  graph: Graph,
+  size: { height: number; width: number },
+  network: (pictures: tf.Tensor) => tf.Tensor4D,
+): void {
   record(graph, () => {
-    const pictures = graph.placeholder('pictures', [2, height, width, 3], 'uint8')
-    const logits = folded.apply(normalise(toTensor(pictures))) as tf.Tensor4D
+    const pictures = graph.placeholder('pictures', [2, size.height, size.width, 3], 'uint8')
+    const logits = network(toTensor(pictures))
     const outputs = (tensors: Record<string, tf.Tensor>): Record<string, Output> =>
       Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOutput(tensor)]))
     graph.sign('serve', { pictures }, outputs(answer(logits)))
     graph.sign('score', { pictures }, outputs({ probability: probability(logits) }))
     graph.sign('logits', { pictures }, outputs({ logits }))
   })
-  folded.dispose()
-  return graph
 }

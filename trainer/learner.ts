@@ -1,0 +1,87 @@
+// The network and its training graph, made from the settings of a run.
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { ModelInput } from '../deploy/bundle.ts'
+import type { State } from './checkpoint.ts'
+import { openTraining } from './graph/training.ts'
+import { probability } from './model/export.ts'
+import { type Architecture, buildFcn, dropouts, normalise, variables } from './model/fcn.ts'
+import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
+import type { Settings } from './settings.ts'
+import type { Scores } from './validate.ts'
+
+export interface Learner {
+  architecture: Architecture
+  /** The network with the weights it was made with or last given by `load`. */
+  model: tf.LayersModel
+  parameters: number
+  /** One step on uint8 pictures [batch, h, w, 3] and labels [batch, h, w]; returns the loss before it. */
+  step(pictures: Uint8Array, labels: Uint8Array, learningRate: number, step: number): number
+  score(pictures: Uint8Array, labels: Uint8Array): Scores
+  /** Weights and moments as they are now. */
+  state(): State
+  /** Continues from a checkpoint's state. */
+  restore(state: State): void
+  /** Puts the weights of a state into `model`, to export it. */
+  load(state: State): void
+  close(): void
+}
+
+/** Builds the network and records its training step; takes seconds. */
+export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
+  const { net, width, fc, batchNorm, dropout, seed, batch } = settings
+  const architecture = { net, width, fc, batchNorm, dropout, classes }
+  const model = buildFcn(architecture, input.height, input.width, seed)
+  const named = variables(model)
+  const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
+  const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
+
+  const training = await openTraining({
+    variables: named,
+    trainable: (name) => trainable.has(named.get(name)!),
+    inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
+    loss({ pictures, labels }, seed) {
+      for (const layer of dropouts(model)) layer.seed = seed
+      return meanCrossEntropy(model.apply(normalise(pictures!), { training: true }) as tf.Tensor4D, labels!)
+    },
+    evaluate({ pictures, labels }) {
+      const logits = model.apply(normalise(pictures!)) as tf.Tensor4D
+      const { sum, pixels } = crossEntropy(logits, labels!)
+      return { probability: probability(logits), sum, pixels }
+    },
+    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+  })
+
+  /** As bool, tfjs-node hands bytes over without making 32-bit numbers of them. */
+  const feed = (pictures: Uint8Array, labels: Uint8Array) => ({
+    pictures: tf.tensor(pictures, shapes.pictures, 'bool'),
+    labels: tf.tensor(labels, shapes.labels, 'bool'),
+  })
+
+  return {
+    architecture,
+    model,
+    parameters: model.countParams(),
+    step: (pictures, labels, learningRate, step) => tf.tidy(() => training.step(feed(pictures, labels), learningRate, step)),
+    score(pictures, labels) {
+      const inputs = feed(pictures, labels)
+      const outputs = training.evaluate(inputs)
+      const [scores, sum, pixels] = [outputs.probability!, outputs.sum!, outputs.pixels!].map((tensor) => tensor.dataSync())
+      tf.dispose([inputs, outputs])
+      return { probability: scores as Float32Array, lossSum: sum![0]!, lossPixels: pixels![0]! }
+    },
+    state: () => training.read(),
+    restore: (state) => training.write(state),
+    load(state) {
+      for (const [name, variable] of named) {
+        const { shape, values } = state.get(name)!
+        const tensor = tf.tensor(values, shape)
+        variable.assign(tensor)
+        tensor.dispose()
+      }
+    },
+    close() {
+      training.close()
+      model.dispose()
+    },
+  }
+}

@@ -1,0 +1,72 @@
+// The run folder: where a run keeps what it was made with and what it gives.
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { ModelInput } from '../deploy/bundle.ts'
+import type { Statistics } from './data/check-dataset.ts'
+import { writeAtomically } from './report/write-atomically.ts'
+import type { Settings } from './settings.ts'
+
+export interface RunRecord {
+  name: string
+  started: string
+  /** Commit of this repository, `+changes` where files differ from it, or `unknown` outside git. */
+  commit: string
+  settings: Settings
+  input: ModelInput
+  data: { name: string; pictures: number; fingerprint: string; licence: string }[]
+}
+
+export const runPaths = (dir: string) => ({
+  record: join(dir, 'settings.json'),
+  log: join(dir, 'log.csv'),
+  last: join(dir, 'last.safetensors'),
+  best: join(dir, 'best.safetensors'),
+  overlays: join(dir, 'overlays'),
+  bundle: join(dir, 'bundle'),
+})
+
+/** The commit that the trainer was built from. */
+export async function commit(): Promise<string> {
+  const git = async (...args: string[]) => (await promisify(execFile)('git', args, { cwd: import.meta.dirname })).stdout.trim()
+  try {
+    const head = await git('rev-parse', 'HEAD')
+    return (await git('status', '--porcelain', '--untracked-files=no')) === '' ? head : `${head}+changes`
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** `runs/2026-01-31-1200-jetson`, in local time. */
+export function newRunFolder(preset: string, now = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`
+  return join('runs', `${day}-${two(now.getHours())}${two(now.getMinutes())}-${preset}`)
+}
+
+/** What the manifest and the run say of a data set; no path of the machine goes with it. */
+export const described = (spec: string, { train, val, fingerprint, licence }: Statistics) => ({
+  name: `${spec.slice(0, spec.indexOf(':'))}:${basename(spec)}`,
+  pictures: train + val,
+  fingerprint,
+  licence,
+})
+
+/** Makes the folder of a new run. Throws where a run is in it already. */
+export async function startRun(dir: string, record: RunRecord): Promise<void> {
+  const { record: path } = runPaths(dir)
+  if (await stat(path).catch(() => undefined))
+    throw new Error(`${dir} holds a run already. Go on with it by --resume ${dir}, or choose another folder by --run.`)
+  await mkdir(dir, { recursive: true })
+  await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`)
+}
+
+/** Reads the record of a run that is to go on. */
+export async function readRun(dir: string): Promise<RunRecord> {
+  const { record } = runPaths(dir)
+  const text = await readFile(record, 'utf8').catch((cause: unknown) => {
+    throw new Error(`Expected a run to go on with in ${dir}, but ${record} cannot be read`, { cause })
+  })
+  return JSON.parse(text) as RunRecord
+}

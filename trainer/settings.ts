@@ -1,0 +1,207 @@
+// The settings of a training run: presets, what the command line changes of them, and the help that explains both.
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { type Augment, mildAugment, plainAugment } from './data/augment.ts'
+import type { Architecture } from './model/fcn.ts'
+
+type Preset = Omit<Architecture, 'classes'> & {
+  learningRate: number
+  weightDecay: number
+  batch: number
+  augment: 'none' | 'plain' | 'mild'
+}
+
+/** `paper`: the network of the paper, for a GPU. `jetson`: 2.6 M parameters, trained from nothing in minutes on a CPU. */
+export const presets = {
+  paper: {
+    net: 'fcn8s',
+    width: 1,
+    fc: 4096,
+    batchNorm: false,
+    dropout: 0.5,
+    learningRate: 1e-4,
+    weightDecay: 5e-4,
+    batch: 2,
+    augment: 'plain',
+  },
+  jetson: {
+    net: 'fcn8s',
+    width: 0.25,
+    fc: 256,
+    batchNorm: true,
+    dropout: 0.2,
+    learningRate: 2e-3,
+    weightDecay: 0.01,
+    batch: 4,
+    augment: 'plain',
+  },
+} as const satisfies Record<string, Preset>
+
+export const augmentations: Record<Preset['augment'], Augment> = {
+  none: { flip: false, field: [1, 1], brightness: 0, contrast: 0 },
+  plain: plainAugment,
+  mild: mildAugment,
+}
+
+const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) => z.coerce.number().min(minimum).max(maximum)
+const size = z
+  .string()
+  .regex(/^\d+x\d+$/, 'expected WIDTHxHEIGHT, for example 576x160')
+  .transform((text) => {
+    const [width, height] = text.split('x').map(Number) as [number, number]
+    return { width, height }
+  })
+
+/** Every option: its schema, what it means, and how its value is called in the help. */
+const options = {
+  data: [
+    z.array(z.string()).default([]),
+    'LAYOUT:FOLDER',
+    'Pictures and labels: kitti:DIR (data_road) or camvid:DIR (SegNet layout). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
+  ],
+  classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
+  epochs: [z.coerce.number().int().min(1).default(30), 'N', 'Passes over the training pictures.'],
+  preset: [
+    z.enum(['paper', 'jetson']).optional(),
+    'paper|jetson',
+    'A set of defaults for the options below. Left out: paper on a GPU, jetson elsewhere.',
+  ],
+  net: [z.enum(['fcn32s', 'fcn16s', 'fcn8s']).optional(), 'fcn32s|fcn16s|fcn8s', 'Which layers the mask is built from.'],
+  width: [number(0.03, 4).optional(), 'X', "Times VGG16's channels."],
+  fc: [z.coerce.number().int().min(1).optional(), 'N', 'Channels of fc6 and fc7.'],
+  'batch-norm': [z.enum(['on', 'off']).optional(), 'on|off', 'Batch normalisation after every convolution.'],
+  dropout: [number(0, 0.95).optional(), 'SHARE', 'Share of fc6 and fc7 dropped in training.'],
+  input: [size.optional(), 'WxH', "Size the model sees. Left out: some 82 000 pixels in the pictures' shape."],
+  fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
+  batch: [z.coerce.number().int().min(1).optional(), 'N', 'Pictures a step.'],
+  'learning-rate': [
+    number(0).optional(),
+    'X',
+    'Largest rate of AdamW; it warms up over the first epoch and falls to 0 as a cosine.',
+  ],
+  'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
+  'clip-norm': [number(0).default(1), 'X', 'Largest norm of the gradient; 0 for no limit.'],
+  augment: [
+    z.enum(['none', 'plain', 'mild']).optional(),
+    'none|plain|mild',
+    'plain: flip, brightness, contrast. mild: also a zoom of up to 15 %.',
+  ],
+  'val-fraction': [
+    number(0.01, 0.9).default(0.2),
+    'SHARE',
+    'Share put aside for validation where the layout has none of its own.',
+  ],
+  seed: [z.coerce.number().int().min(0).default(1), 'N', 'Of weights, order, augmentation and split.'],
+  run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
+  resume: [z.string().optional(), 'DIR', 'Go on with a run that was stopped, with its own settings; --epochs may be larger.'],
+} as const satisfies Record<string, [z.ZodType, string, string]>
+
+const schema = z.object(
+  Object.fromEntries(Object.entries(options).map(([name, [type]]) => [name, type])) as {
+    [K in keyof typeof options]: (typeof options)[K][0]
+  },
+)
+
+export type CommandLine = z.infer<typeof schema>
+
+/** What a run is made with; kept in its folder as settings.json. */
+export interface Settings extends Preset {
+  preset: keyof typeof presets
+  data: string[]
+  classes: 'road' | 'all'
+  epochs: number
+  input?: { width: number; height: number }
+  fit: 'crop' | 'letterbox'
+  clipNorm: number
+  valFraction: number
+  seed: number
+}
+
+export const help = `npm run trainer -- [options]
+
+Trains an FCN-VGG16 road model and writes a run folder: log.csv, plots of accuracy and loss against epochs, overlays of
+validation and test pictures, checkpoints, and the bundle that the agent runs.
+
+  npm run trainer -- --epochs 30                               ./data/data_road, or a synthetic set where there is none
+  npm run trainer -- --epochs 30 --data camvid:data/camvid
+  npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
+
+${Object.entries(options)
+  .map(([name, [, value, text]]) => `  ${`--${name} ${value}`.padEnd(34)} ${wrap(text, 84, 37)}`)
+  .join('\n')}
+
+Presets:
+${Object.entries(presets)
+  .map(
+    ([name, preset]) =>
+      `  ${name.padEnd(8)} ${wrap(
+        Object.entries(preset)
+          .map(([key, value]) => `${key} ${value}`)
+          .join(', '),
+        110,
+        11,
+      )}`,
+  )
+  .join('\n')}
+`
+
+function wrap(text: string, width: number, indent: number): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    if (`${lines.at(-1)} ${word}`.length > width) lines.push('')
+    lines[lines.length - 1] = `${lines.at(-1)} ${word}`.trim()
+  }
+  return lines.join(`\n${' '.repeat(indent)}`)
+}
+
+/** Reads the command line. Throws one sentence per fault; `undefined` where help was asked for. */
+export function readCommandLine(args: string[]): CommandLine | undefined {
+  const spec = Object.fromEntries(
+    Object.keys(options).map((name) => [name, { type: 'string' as const, ...(name === 'data' ? { multiple: true } : {}) }]),
+  )
+  const { values } = parseArgs({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
+  if (values.help) return undefined
+  const parsed = schema.safeParse(values)
+  if (parsed.success) return parsed.data
+  throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+}
+
+/** The settings of a new run: the preset's, changed by the command line. */
+export function settle(line: CommandLine, gpu: boolean): Settings {
+  const preset = line.preset ?? (gpu ? 'paper' : 'jetson')
+  const base = presets[preset]
+  return {
+    preset,
+    data: line.data,
+    classes: line.classes,
+    epochs: line.epochs,
+    net: line.net ?? base.net,
+    width: line.width ?? base.width,
+    fc: line.fc ?? base.fc,
+    batchNorm: line['batch-norm'] === undefined ? base.batchNorm : line['batch-norm'] === 'on',
+    dropout: line.dropout ?? base.dropout,
+    ...(line.input ? { input: line.input } : {}),
+    fit: line.fit,
+    batch: line.batch ?? base.batch,
+    learningRate: line['learning-rate'] ?? base.learningRate,
+    weightDecay: line['weight-decay'] ?? base.weightDecay,
+    clipNorm: line['clip-norm'],
+    augment: line.augment ?? base.augment,
+    valFraction: line['val-fraction'],
+    seed: line.seed,
+  }
+}
+
+/** The model's input where none was asked for: some 82 000 pixels in the shape of the pictures, in steps of 16. */
+export function inputFor(pictures: { width: number; height: number }): { width: number; height: number } {
+  const shape = pictures.width / pictures.height
+  const sixteens = (value: number) => Math.max(32, 16 * Math.round(value / 16))
+  return { width: sixteens(Math.sqrt(81_920 * shape)), height: sixteens(Math.sqrt(81_920 / shape)) }
+}
+
+/** AdamW's rate at a step (from 1): a linear warm-up over the first epoch, then half a cosine (Loshchilov and Hutter 2017). */
+export function learningRateAt(step: number, stepsAnEpoch: number, epochs: number, largest: number): number {
+  const warmUp = Math.min(stepsAnEpoch, (stepsAnEpoch * epochs) / 2)
+  if (step <= warmUp) return (largest * step) / warmUp
+  return (largest / 2) * (1 + Math.cos((Math.PI * (step - warmUp)) / (stepsAnEpoch * epochs - warmUp)))
+}

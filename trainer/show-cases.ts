@@ -1,0 +1,52 @@
+// Overlay pictures of a model: its best, middling and worst validation pictures, and the test pictures.
+import type { ModelInput } from '../deploy/bundle.ts'
+import { fitPicture, pictureSize } from '../deploy/fit-picture.ts'
+import type { Dataset, Sample } from './data/dataset.ts'
+import { startPredicting } from './metrics/predict.ts'
+import type { OverlayCase } from './report/overlay.ts'
+import { pickCases, writeOverlays } from './report/overlays.ts'
+import type { Validation } from './validate.ts'
+
+/** Test pictures shown, spread evenly over the set. */
+const testShown = 24
+
+/** Writes the overlays into `dir` and returns their paths, the contact sheet last. */
+export async function showCases(
+  dir: string,
+  data: Dataset,
+  { measures, pictures }: Validation,
+  { input, title, score }: { input: ModelInput; title: string; score(pictures: Uint8Array, n: number): Float32Array },
+): Promise<string[]> {
+  const predict = startPredicting(data)
+
+  async function overlay(sample: Sample, roadIou?: number): Promise<OverlayCase> {
+    const size = await pictureSize(sample.picture)
+    const prediction = predict(size, score(await fitPicture(sample.picture, input), 1), input).whole
+    const truth = sample.label === undefined ? undefined : await data.readLabel(sample.label)
+    return { name: sample.name, picture: sample.picture, prediction, truth, road: data.road, roadIou }
+  }
+
+  async function cases(chosen: { sample: Sample; road_iou?: number }[]): Promise<OverlayCase[]> {
+    const made: OverlayCase[] = []
+    for (const { sample, road_iou } of chosen) made.push(await overlay(sample, road_iou))
+    return made
+  }
+
+  const { best, middling, worst } = pickCases(pictures)
+  const every = Math.max(1, data.test.length / testShown)
+  const test = Array.from({ length: Math.min(testShown, data.test.length) }, (_, i) => ({
+    sample: data.test[Math.floor(i * every)]!,
+  }))
+  const groups = [
+    { name: 'best', title: 'Best of validation', cases: await cases(best) },
+    { name: 'middling', title: 'Middling', cases: await cases(middling) },
+    { name: 'worst', title: 'Worst', cases: await cases(worst) },
+    { name: 'test', title: 'Test pictures', cases: await cases(test) },
+  ]
+  const subtitle = `road IoU ${measures.road_iou.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`
+  return writeOverlays(
+    dir,
+    groups.filter((group) => group.cases.length > 0),
+    { title, subtitle },
+  )
+}

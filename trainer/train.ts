@@ -1,0 +1,188 @@
+// Trains a road model:  npm run trainer -- --epochs 30   (--help for more)
+// Reads top to bottom: settings, data, model, loop, report, bundle.
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
+import type { ModelInput } from '../deploy/bundle.ts'
+import { readCheckpoint, saveCheckpoint } from './checkpoint.ts'
+import { batches, loadPictures } from './data/batches.ts'
+import { checkDataset } from './data/check-dataset.ts'
+import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { printStatistics } from './data/print-statistics.ts'
+import { finishModel } from './finished-model.ts'
+import { openLearner } from './learner.ts'
+import { flatMeasures } from './metrics/measure.ts'
+import { openLog } from './report/log.ts'
+import { plotHistory } from './report/plots.ts'
+import { startProgress } from './report/progress.ts'
+import { commit, described, newRunFolder, readRun, runPaths, startRun } from './run.ts'
+import { augmentations, help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
+import { showCases } from './show-cases.ts'
+import { validate } from './validate.ts'
+
+/** Made when there is no data set: enough to see the whole chain work. */
+const syntheticSet = 'data/synthetic'
+
+async function train(args: string[]): Promise<void> {
+  // Settings
+  const line = readCommandLine(args)
+  if (!line) return void console.log(help)
+  const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
+  const resumed = line.resume === undefined ? undefined : await readRun(line.resume)
+  const settings = resumed
+    ? { ...resumed.settings, ...(args.includes('--epochs') ? { epochs: line.epochs } : {}) }
+    : settle(line, gpu)
+  const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
+  const paths = runPaths(dir)
+
+  // Data
+  if (settings.data.length === 0) settings.data = [await defaultData(settings.seed)]
+  const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
+  const checked = await Promise.all(opened.map(checkDataset))
+  for (const statistics of checked) printStatistics(statistics)
+  const data = joinDatasets(opened)
+  const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
+  const input: ModelInput = { ...size, fit: settings.fit, resizer: 'bilinear', matrix: 'bt601', range: 'video' }
+  const trainPictures = await loadPictures(data, data.train, { input, augment: augmentations[settings.augment] })
+  const valPictures = await loadPictures(data, data.val, { input })
+  const record = resumed ?? {
+    name: basename(dir),
+    started: new Date().toISOString(),
+    commit: await commit(),
+    settings,
+    input,
+    data: checked.map((statistics, i) => described(settings.data[i]!, statistics)),
+  }
+  const changed = checked.find(({ fingerprint }, i) => fingerprint !== record.data[i]?.fingerprint)
+  if (changed) throw new Error(`${changed.name} is not what ${dir} was begun with; start a new run`)
+
+  // Model
+  const learner = await openLearner(settings, input, data.classes.length)
+  const checkpoint = resumed && (await readCheckpoint(paths.last))
+  if (checkpoint) learner.restore(checkpoint.state)
+  else await startRun(dir, record)
+  const steps = Math.ceil(data.train.length / settings.batch)
+  console.log(
+    `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
+      `${input.width} x ${input.height}, batch ${settings.batch}, on the ${gpu ? 'GPU' : 'CPU'}; run folder ${dir}\n`,
+  )
+
+  // Loop
+  let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]
+  const epochsDone = checkpoint?.epoch ?? 0
+  const log = await openLog(paths.log, epochsDone)
+  const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
+  const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
+  for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked; epoch++) {
+    const started = performance.now()
+    let [lossSum, waited, pictures] = [0, 0, 0]
+    let learningRate = 0
+    for await (const batch of batches(trainPictures, { batch: settings.batch, seed: settings.seed, epoch, tail: 'fill' })) {
+      if (stop.asked) break
+      learningRate = learningRateAt(++step, steps, settings.epochs, settings.learningRate)
+      const loss = learner.step(batch.pictures, batch.labels, learningRate, step)
+      if (!Number.isFinite(loss))
+        throw new Error(
+          `The loss is ${loss} at step ${step} of epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); the last whole epoch is in ${paths.last}.`,
+        )
+      lossSum += loss
+      waited += batch.waitedMs
+      pictures += settings.batch
+      progress.step({ step: pictures / settings.batch, loss, pictures })
+      // A step holds this thread; signals and the progress of reading files get their turn here.
+      await new Promise(setImmediate)
+    }
+    if (stop.asked) break
+    const trained = performance.now() - started
+
+    const { measures, loss: valLoss } = await validate(
+      data,
+      valPictures,
+      { input, batch: settings.batch, onProgress: progress.validated },
+      learner.score,
+    )
+    const better = measures.road_iou > best.road_iou
+    if (better) best = { epoch, road_iou: measures.road_iou }
+    const state = learner.state()
+    await saveCheckpoint(paths.last, { epoch, step, best, state })
+    if (better) await saveCheckpoint(paths.best, { epoch, step, best, state })
+    const row = {
+      epoch,
+      seconds: (performance.now() - started) / 1000,
+      learning_rate: learningRate,
+      train_loss: lossSum / steps,
+      val_loss: valLoss,
+      pixel_accuracy: measures.pixel_accuracy,
+      road_iou: measures.road_iou,
+      mean_iou: measures.mean_iou,
+      max_f: measures.max_f,
+      waiting_share: waited / trained,
+      pictures_per_second: (1000 * pictures) / trained,
+    }
+    await log.append(row)
+    await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
+    progress.epoch(row, better)
+  }
+  progress.end()
+  await log.close()
+  stop.end()
+  if (stop.asked) {
+    console.log(
+      log.rows.length > 0
+        ? `\nStopped. Go on with: npm run trainer -- --resume ${dir}`
+        : `\nStopped before the first epoch was done; nothing to go on with in ${dir}.`,
+    )
+    process.exitCode = 130
+    return
+  }
+
+  // Bundle and report, from the best epoch and of the network as it will run
+  learner.load((await readCheckpoint(paths.best)).state)
+  const model = await finishModel(learner, input)
+  const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, settings.batch) })
+  const validation = await validate(data, valPictures, { input, batch: settings.batch }, score)
+  const { measures } = validation
+  await model.writeBundle(paths.bundle, { record, data, measures: flatMeasures(measures) })
+  await showCases(paths.overlays, data, validation, { input, title: record.name, score: model.score })
+  model.close()
+  learner.close()
+  const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
+  console.log(
+    `\nBest epoch ${best.epoch}: road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +
+      `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures; ${(100 * waiting).toFixed(1)} % of the training time spent waiting for data.`,
+  )
+  console.log(
+    `Plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
+  )
+  console.log(`Run it: npm run agent -- --bundle ${paths.bundle}`)
+}
+
+/** KITTI road where a person would have unpacked it, else a synthetic set of the same layout. */
+async function defaultData(seed: number): Promise<string> {
+  if (await stat('data/data_road').catch(() => undefined)) return 'kitti:data/data_road'
+  if (!(await stat(syntheticSet).catch(() => undefined))) {
+    console.log(`No data set given and no ./data/data_road here: making a synthetic one in KITTI's layout in ${syntheticSet}`)
+    const { makeSyntheticSet } = await import('./data/synthetic/make-set.ts')
+    await makeSyntheticSet(syntheticSet, { seed })
+  }
+  return `kitti:${syntheticSet}`
+}
+
+/** Ctrl-C and SIGTERM end the run after the step that is under way. */
+function stopSignal(onStop: (signal: string) => void) {
+  const stop = { asked: false, end: () => void [process.off('SIGINT', ask), process.off('SIGTERM', ask)] }
+  function ask(signal: NodeJS.Signals) {
+    if (stop.asked) process.exit(130)
+    stop.asked = true
+    onStop(signal)
+  }
+  process.on('SIGINT', ask)
+  process.on('SIGTERM', ask)
+  return stop
+}
+
+train(process.argv.slice(2)).catch((error: Error) => {
+  console.error(`\n${error.message}`)
+  process.exitCode = 1
+})

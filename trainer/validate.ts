@@ -1,0 +1,49 @@
+// Measures of a model on labelled pictures, at the labels' own resolution; the same for a run's epochs and for `evaluate`.
+import type { ModelInput } from '../deploy/bundle.ts'
+import { batches, type Pictures } from './data/batches.ts'
+import type { Dataset, Sample } from './data/dataset.ts'
+import { type Measures, type PictureMeasures, startMeasuring } from './metrics/measure.ts'
+
+/** What a model says of a batch: probabilities as `score` of a bundle gives them, and the loss where it is known. */
+export interface Scores {
+  probability: Float32Array
+  lossSum?: number
+  lossPixels?: number
+}
+
+export interface Validation {
+  measures: Measures
+  loss: number
+  pictures: (PictureMeasures & { sample: Sample })[]
+}
+
+/**
+ * Runs `score` on all pictures, `batch` at a time (the last batch is filled up with pictures that do not count).
+ * `pictures`: uint8 [batch, h, w, 3]; `labels`: uint8 [batch, h, w], of the model's size.
+ */
+export async function validate(
+  dataset: Pick<Dataset, 'classes' | 'road' | 'readLabel'>,
+  pictures: Pictures,
+  { input, batch, onProgress }: { input: ModelInput; batch: number; onProgress?: (done: number, of: number) => void },
+  score: (pictures: Uint8Array, labels: Uint8Array) => Scores,
+): Promise<Validation> {
+  const measuring = startMeasuring(dataset)
+  const { samples } = pictures
+  let [done, lossSum, lossPixels] = [0, 0, 0]
+  for await (const made of batches(pictures, { batch, seed: 0, epoch: 0, shuffle: false, tail: 'fill' })) {
+    // Pictures that fill up the last batch must not count in the loss either.
+    made.labels.fill(255, (samples.length - done) * input.width * input.height)
+    const scores = score(made.pictures, made.labels)
+    lossSum += scores.lossSum ?? Number.NaN
+    lossPixels += scores.lossPixels ?? Number.NaN
+    const each = scores.probability.length / batch
+    const group = samples.slice(done, done + batch)
+    const truths = await Promise.all(group.map(({ label }) => dataset.readLabel(label!)))
+    for (const [i, { name }] of group.entries())
+      measuring.add({ name, truth: truths[i]!, probability: scores.probability.subarray(i * each, (i + 1) * each), input })
+    done += group.length
+    onProgress?.(done, samples.length)
+  }
+  const measured = measuring.pictures().map((one, i) => ({ ...one, sample: samples[i]! }))
+  return { measures: measuring.result(), loss: lossSum / lossPixels, pictures: measured }
+}
