@@ -83,7 +83,7 @@ const table: { title: string; width: number; text: (row: EpochRow, epochs: numbe
   { title: 'time', width: 8, text: (row) => clock(row.seconds) },
 ]
 
-/** Shows the progress of a run. Nothing is printed before the first step. */
+/** Shows the progress of a run; the clock of its first epoch starts here. Nothing is printed before the first step. */
 export function startProgress(settings: ProgressSettings): Progress {
   const { epochs, steps, epochsDone = 0, plainEverySeconds = 30, now = () => performance.now() } = settings
   const out: Output = settings.out ?? process.stdout
@@ -103,9 +103,18 @@ export function startProgress(settings: ProgressSettings): Progress {
     shown = ''
   }
 
+  // The last column stays free: a line that fills it would wrap in some terminals.
+  const width = () => Math.max(20, (out.columns ?? 80) - 1)
+
+  /** The line with a bar: as long as there is room, so that the time left is seen on a narrow terminal too. */
+  function drawBar(share: number, parts: string[]) {
+    const rest = parts.join('  ')
+    const room = width() - `${place()}    ${rest}`.length
+    draw(`${place()}  ${bar(share, Math.min(20, Math.max(4, room)))}  ${rest}`)
+  }
+
   function draw(text: string) {
-    // The last column stays free: a line that fills it would wrap in some terminals.
-    const fits = [...text].slice(0, Math.max(20, (out.columns ?? 80) - 1)).join('')
+    const fits = [...text].slice(0, width()).join('')
     if (fits !== shown) out.write(`\r${fits}\x1b[K`)
     shown = fits
   }
@@ -137,7 +146,7 @@ export function startProgress(settings: ProgressSettings): Progress {
       // Ten times a second is as fast as anyone reads.
       if (time - drawn < 100 && step < steps) return
       drawn = time
-      draw(`${place()}  ${bar(step / steps, 20)}  ${counted}  loss ${share(loss)}  ${perSecond}  ${left(step)}`)
+      drawBar(step / steps, [counted, `loss ${share(loss)}`, perSecond, left(step)])
     } else if (time - plain >= plainEverySeconds * 1000) {
       plain = time
       out.write(`${place()}, ${counted}: loss ${share(loss)}, ${perSecond}, ${left(step)}\n`)
@@ -149,7 +158,7 @@ export function startProgress(settings: ProgressSettings): Progress {
     if (terminal) {
       if (time - drawn < 100 && pictures < of) return
       drawn = time
-      draw(`${place()}  ${bar(pictures / of, 20)}  validating ${pictures}/${of}  ${left(trained)}`)
+      drawBar(pictures / of, [`validating ${pictures}/${of}`, left(trained)])
     } else if (time - plain >= plainEverySeconds * 1000) {
       plain = time
       out.write(`${place()}: validating ${pictures}/${of}, ${left(trained)}\n`)

@@ -88,10 +88,11 @@ test('on a terminal one line is rewritten, and a table row stays for every epoch
   ])
 })
 
-test('nothing wraps on a narrow terminal', () => {
+test('on a narrow terminal nothing wraps, and the bar gives way to the time left', () => {
   const out = makeTerminal(80)
-  run({ out })
-  expect(out.lines().every((line) => [...line].length <= 80)).toBe(true)
+  const seen: string[] = []
+  run({ out }, () => seen.push(out.lines().at(-1)!))
+  expect(seen[4]).toBe(`epoch 1/2  ${bar(0.5, 16)}  step  5/10  loss 0.2000  2.0 pictures/s  30 s left`)
   const narrow = makeTerminal(40)
   const progress = startProgress({ epochs: 100, steps: 1000, out: narrow })
   progress.step({ step: 1000, loss: 0.5, pictures: 4000 })
