@@ -1,0 +1,92 @@
+// Measures a bundle on labelled pictures:  npm run evaluate -- --bundle DIR --data camvid:DIR   (--help for more)
+import { parseArgs } from 'node:util'
+import { loadBundle } from '../deploy/run-bundle.ts'
+import { loadPictures } from './data/batches.ts'
+import { checkDataset } from './data/check-dataset.ts'
+import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { flatMeasures, type Measures } from './metrics/measure.ts'
+import { showCases } from './show-cases.ts'
+import { validate } from './validate.ts'
+
+const help = `npm run evaluate -- --bundle DIR --data LAYOUT:FOLDER [options]
+
+Measures a bundle on labelled pictures, at the labels' own resolution.
+
+  --bundle DIR            the bundle folder of a training run
+  --data LAYOUT:FOLDER    kitti:DIR or camvid:DIR; repeat it for several
+  --split train|val|test  which pictures (val)
+  --val-fraction SHARE    share put aside for validation where the layout has none of its own (0.2); as in training
+  --seed N                of that split (1); as in training
+  --overlays DIR          also writes the best, middling and worst pictures with the road tinted
+  --json                  prints one JSON object as the last line
+
+road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
+max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
+`
+
+const splits = ['train', 'val', 'test'] as const
+/** Pictures a call; larger ones bring nothing on a CPU. */
+const batch = 4
+
+async function evaluate(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      bundle: { type: 'string' },
+      data: { type: 'string', multiple: true },
+      split: { type: 'string', default: 'val' },
+      'val-fraction': { type: 'string', default: '0.2' },
+      seed: { type: 'string', default: '1' },
+      overlays: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) return void console.log(help)
+  const split = splits.find((name) => name === values.split)
+  if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:FOLDER\n\n${help}`)
+  if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${values.split}`)
+
+  const bundle = await loadBundle(values.bundle)
+  const { manifest } = bundle
+  const classes = manifest.classes.length === 2 ? 'road' : 'all'
+  const options = { seed: Number(values.seed), valFraction: Number(values['val-fraction']), classes } as const
+  const opened = await Promise.all(values.data.map((spec) => openDataset(spec, options)))
+  for (const one of opened) await checkDataset(one)
+  const data = joinDatasets(opened)
+  const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')
+  if (names(data.classes) !== names(manifest.classes))
+    throw new Error(
+      `Expected data with the bundle's classes ${names(manifest.classes)}, found ${names(data.classes)} in ${data.name}`,
+    )
+  const samples = data[split].filter(({ label }) => label !== undefined)
+  if (samples.length === 0) throw new Error(`Expected labelled pictures in the ${split} split of ${data.name}, found none`)
+
+  const pictures = await loadPictures(data, samples, { input: manifest.input })
+  const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
+  const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
+  printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
+  if (values.overlays) {
+    const written = await showCases(values.overlays, { ...data, test: [] }, validation, {
+      input: manifest.input,
+      title: manifest.name,
+      score: bundle.score,
+    })
+    console.log(`\nOverlays: ${written.at(-1)}`)
+  }
+  bundle.dispose()
+  if (values.json)
+    console.log(JSON.stringify({ bundle: manifest.name, data: data.name, split, ...flatMeasures(validation.measures) }))
+}
+
+function printMeasures(title: string, measures: Measures): void {
+  const { iou, pictures, pixels, ...shares } = measures
+  console.log(`${title}: ${pictures} pictures, ${pixels} labelled pixels`)
+  for (const [name, value] of Object.entries(shares)) console.log(`  ${name.padEnd(16)} ${value.toFixed(4)}`)
+  for (const [name, value] of Object.entries(iou)) console.log(`  ${`IoU of ${name}`.padEnd(16)} ${value.toFixed(4)}`)
+}
+
+evaluate(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message)
+  process.exitCode = 1
+})
