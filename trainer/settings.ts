@@ -71,7 +71,7 @@ const options = {
   fc: [z.coerce.number().int().min(1).optional(), 'N', 'Channels of fc6 and fc7.'],
   'batch-norm': [z.enum(['on', 'off']).optional(), 'on|off', 'Batch normalisation after every convolution.'],
   dropout: [number(0, 0.95).optional(), 'SHARE', 'Share of fc6 and fc7 dropped in training.'],
-  input: [size.optional(), 'WxH', "Size the model sees. Left out: some 82 000 pixels in the pictures' shape."],
+  input: [size.optional(), 'WxH', "Size the model sees. Left out: some 92 000 pixels in the pictures' shape."],
   fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
   batch: [z.coerce.number().int().min(1).optional(), 'N', 'Pictures a step.'],
   'learning-rate': [
@@ -192,11 +192,21 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
   }
 }
 
-/** The model's input where none was asked for: some 82 000 pixels in the shape of the pictures, in steps of 16. */
+/** Pixels of the model's input where no size was asked for: those of 576 x 160, which KITTI road models are usually trained with. */
+const usualPixels = 576 * 160
+
+/** The model's input where none was asked for: the shape of the pictures as nearly as multiples of 8 allow, at the usual number of pixels. */
 export function inputFor(pictures: { width: number; height: number }): { width: number; height: number } {
   const shape = pictures.width / pictures.height
-  const sixteens = (value: number) => Math.max(32, 16 * Math.round(value / 16))
-  return { width: sixteens(Math.sqrt(81_920 * shape)), height: sixteens(Math.sqrt(81_920 / shape)) }
+  const sizes = Array.from({ length: 200 }, (_, i) => {
+    const height = 8 * (i + 1)
+    return { width: Math.max(8, 8 * Math.round((height * shape) / 8)), height }
+  })
+  const off = (value: number, wanted: number) => Math.abs(Math.log(value / wanted))
+  // What a wrong shape cuts off is lost; a few pixels more or less hardly matter.
+  const cost = ({ width, height }: { width: number; height: number }) =>
+    off(width / height, shape) + 0.05 * off(width * height, usualPixels)
+  return sizes.reduce((best, one) => (cost(one) < cost(best) ? one : best))
 }
 
 /** AdamW's rate at a step (from 1): a linear warm-up over the first epoch, then half a cosine (Loshchilov and Hutter 2017). */
