@@ -40,21 +40,23 @@ export function cameraCondition({ link, status, ageMs, staleMs, fault, nowMs }: 
   if (ageMs === undefined)
     return { kind: 'waiting', word: 'Waiting', title: 'Waiting for the first mask', detail: status?.reason ?? '' }
   if (ageMs > staleMs)
-    return { kind: 'stale', word: 'Stale', title: 'Stale picture', detail: told(age, 'The camera counts as online') }
+    return {
+      kind: 'stale',
+      word: 'Stale',
+      title: 'Stale picture',
+      detail: told(age, 'No newer one came, although the camera is online'),
+    }
   return { kind: 'live', word: 'Live', title: 'Live', detail: '' }
 }
 
-/** A time span for people: `0.24 s`, `3.1 s`, `48 s`, `3 min 05 s`, `2 h 10 min`, `4 d 3 h`. */
+/** A time span for people, to the second and then coarser: `7 s`, `3 min 05 s`, `2 h 10 min`, `4 d 3 h`. */
 export function duration(ms: number): string {
-  const s = Math.max(0, ms) / 1000
-  if (s < 1) return `${s.toFixed(2)} s`
-  if (s < 10) return `${s.toFixed(1)} s`
-  const whole = Math.round(s)
+  const s = Math.max(0, Math.round(ms / 1000))
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${two((whole % 3600) / 60)} min`
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`
+  if (s < 60) return `${s} s`
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${two((s % 3600) / 60)} min`
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`
 }
 
 /** Time of day, with the date where it is not today's. */

@@ -186,7 +186,8 @@ export class RoadView extends HTMLElement {
     this.#say('region', `${width} × ${height} at ${x}, ${y}`)
     this.#say('mask', `${result.width} × ${result.height}, ${result.classes.length} classes`)
     this.#say('frame', result.frame.toLocaleString('en-GB'))
-    this.#say('dropped', `${result.dropped.toLocaleString('en-GB')} by the agent, ${this.skipped} by this page`)
+    this.#say('dropped', result.dropped.toLocaleString('en-GB'))
+    this.#say('skipped', this.skipped.toLocaleString('en-GB'))
     this.#say('model', result.model)
   }
 

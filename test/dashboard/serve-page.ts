@@ -1,6 +1,7 @@
 // A real HTTP and WebSocket server for the page alone, so that its tests and its author say exactly what it is sent:
 // `node build/test/dashboard/serve-page.js [port]` plays pictures and labels of ../shared/data/camvid to look at.
 // It keeps to the agent's addresses and its Content-Security-Policy.
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -33,6 +34,7 @@ const types: Record<string, string> = { html: 'text/html', css: 'text/css', svg:
 
 /** Serves the page from `build` (compiled) and `source` (markup and style) of this repository on `port`; 0 takes a free one. */
 export async function servePage({ port = 0, build = resolve('build'), source = resolve('.') } = {}): Promise<PageServer> {
+  if (!existsSync(join(build, 'dashboard/page.js'))) throw new Error(`Expected the compiled page in ${build}; run npx tsc`)
   const server = createServer(async ({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname
     const file = path === '/' ? '/dashboard/index.html' : path
