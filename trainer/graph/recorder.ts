@@ -26,8 +26,8 @@ class Recorder extends NodeJSKernelBackend {
   /** What stands behind the tensors made while recording: a node's output, or values not yet needed by any node. */
   private outputs = new WeakMap<object, Output>()
   private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
-  /** For `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
-  private steps = new WeakMap<object, Output>()
+  /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
+  private steps = new WeakMap<Output, Output>()
 
   private get recording(): Graph {
     if (!this.graph)
@@ -99,16 +99,16 @@ class Recorder extends NodeJSKernelBackend {
     const of = this.output(x)
     const zero = this.recording.constant(new Float32Array(1), [], 'float32')
     const positive = this.emit('Greater', [of, zero], { T: { type: of.dtype } })
-    const step = this.symbol(this.emit('Cast', positive, { SrcT: { type: 'bool' }, DstT: { type: of.dtype } })[0]!)
-    this.steps.set(step.dataId, of)
-    return step
+    const [step] = this.emit('Cast', positive, { SrcT: { type: 'bool' }, DstT: { type: of.dtype } })
+    this.steps.set(step!, of)
+    return this.symbol(step!)
   }
 
   /** dy * step(x) as ReluGrad(dy, x); undefined where the product is another one. */
   recordReluGrad(a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo | undefined {
-    const [dy, x] = this.steps.has(b.dataId) ? [a, this.steps.get(b.dataId)!] : [b, this.steps.get(a.dataId)]
-    const gradient = x && this.output(dy)
-    if (!gradient || gradient.shape.join() !== x.shape.join()) return undefined
+    const [left, right] = [this.output(a), this.output(b)]
+    const [gradient, x] = this.steps.has(right) ? [left, this.steps.get(right)] : [right, this.steps.get(left)]
+    if (!x || gradient.shape.join() !== x.shape.join()) return undefined
     return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: x.dtype } })[0]!)
   }
 
@@ -177,12 +177,12 @@ const rewritten: Record<
   string,
   (recorder: Recorder, call: KernelCall, eager: tf.KernelFunc) => tf.TensorInfo | tf.TensorInfo[]
 > = {
-  // Tells two tensors of one value apart for tfjs; in a graph they are one output.
-  Identity: (_, { inputs }) => ({ ...inputs.x! }),
+  // A second tensor of one value is, in a graph, the same output.
+  Identity: (recorder, { inputs }) => recorder.symbol(recorder.output(inputs.x!)),
   // tfjs sees uint8 and half floats as other types, so that what it believes to be no cast may be one.
   Cast: (recorder, { inputs, attrs }) => {
     const [from, to] = [recorder.output(inputs.x!), attrs!.dtype as DataType]
-    if (from.dtype === to) return { ...inputs.x! }
+    if (from.dtype === to) return recorder.symbol(from)
     return recorder.symbol(recorder.emit('Cast', [from], { SrcT: { type: from.dtype }, DstT: { type: to } })[0]!)
   },
   Step: (recorder, call, eager) => (call.attrs?.alpha ? eager(call) : recorder.recordStep(call.inputs.x!)),

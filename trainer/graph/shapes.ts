@@ -140,6 +140,14 @@ const table: Record<string, Infer> = {
   Pack: (inputs, attrs) => [
     { shape: inputs[0]!.shape.toSpliced(attr(attrs, 'axis', 'int') as number, 0, inputs.length), dtype: inputs[0]!.dtype },
   ],
+  SplitV: ([x, sizes, axis]) => {
+    const at = util.parseAxisParam(known(axis, 'the axis of a split'), x!.shape)[0]!
+    return known(sizes, 'the sizes of a split').map((size) => ({ shape: x!.shape.with(at, size), dtype: x!.dtype }))
+  },
+  Unpack: ([x], attrs) => {
+    const axis = attr(attrs, 'axis', 'int') as number
+    return Array.from({ length: x!.shape[axis]! }, () => ({ shape: x!.shape.toSpliced(axis, 1), dtype: x!.dtype }))
+  },
   PadV2: ([x, paddings]) => {
     const pads = known(paddings, 'the paddings of a pad')
     return [{ shape: x!.shape.map((n, i) => n + pads[2 * i]! + pads[2 * i + 1]!), dtype: x!.dtype }]

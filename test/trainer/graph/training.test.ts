@@ -1,0 +1,132 @@
+// The training step as one graph call, against tfjs's own eager training of the same network.
+import * as tf from '@tensorflow/tfjs-node-gpu'
+import { afterAll, describe, expect, it } from 'vitest'
+import { openTraining, type Training } from '../../../trainer/graph/training.ts'
+import { type Architecture, buildFcn, dropouts, normalise, variables } from '../../../trainer/model/fcn.ts'
+import { meanCrossEntropy } from '../../../trainer/model/loss.ts'
+
+const [n, h, w] = [2, 40, 52]
+const pictures = Uint8Array.from({ length: n * h * w * 3 }, (_, i) => (i * 7919) % 251)
+const labels = Uint8Array.from({ length: n * h * w }, (_, i) => (i % 5 === 0 ? 255 : Math.floor((i % w) / 20) % 2))
+const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0, clipNorm: 0 }
+
+function network(architecture: Partial<Architecture>) {
+  const model = buildFcn({ net: 'fcn8s', width: 0.1, fc: 24, batchNorm: true, dropout: 0, classes: 2, ...architecture }, h, w)
+  const named = variables(model)
+  const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
+  const loss = (inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D) => {
+    for (const layer of dropouts(model)) layer.seed = seed
+    return meanCrossEntropy(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!)
+  }
+  const open = (optimizer = adam) =>
+    openTraining({
+      variables: named,
+      trainable: (name) => trainable.has(named.get(name)!),
+      inputs: { pictures: { shape: [n, h, w, 3], dtype: 'uint8' }, labels: { shape: [n, h, w], dtype: 'uint8' } },
+      loss,
+      evaluate: (inputs) => ({ logits: model.apply(normalise(inputs.pictures!)) as tf.Tensor }),
+      optimizer,
+    })
+  return { model, named, learnt: [...named.values()].filter((variable) => trainable.has(variable)), loss, open }
+}
+
+const bytes = { pictures: tf.tensor(pictures, [n, h, w, 3], 'bool'), labels: tf.tensor(labels, [n, h, w], 'bool') }
+const ints = {
+  pictures: tf.tensor(Int32Array.from(pictures), [n, h, w, 3]),
+  labels: tf.tensor(Int32Array.from(labels), [n, h, w]),
+}
+
+const opened: Training[] = []
+afterAll(() => {
+  for (const training of opened) training.close()
+})
+async function begin(start: Promise<Training>) {
+  const training = await start
+  opened.push(training)
+  return training
+}
+
+describe('the training graph', () => {
+  it.each([
+    ['with batch normalisation', { batchNorm: true }],
+    ['without', { batchNorm: false }],
+    ['with dropout', { dropout: 0.5 }],
+    ['of FCN-32s', { net: 'fcn32s' as const }],
+  ])('has the losses of eager tfjs %s', async (_, architecture) => {
+    const { learnt, loss, open } = network(architecture)
+    const training = await begin(open())
+    const optimizer = tf.train.adam(1e-3, adam.beta1, adam.beta2, adam.epsilon)
+    for (let step = 1; step <= 4; step++) {
+      const ours = training.step(bytes, 1e-3, step)
+      const eager = tf.tidy(() => {
+        const { value, grads } = tf.variableGrads(() => loss(ints, tf.tensor1d([step, 0], 'int32')), learnt)
+        optimizer.applyGradients(Object.entries(grads).map(([name, tensor]) => ({ name, tensor })))
+        return value.dataSync()[0]!
+      })
+      expect(Math.abs(ours - eager) / eager).toBeLessThan(2e-3)
+    }
+  })
+
+  it('keeps the moving averages of batch normalisation', async () => {
+    const { model, open } = network({})
+    const training = await begin(open())
+    training.step(bytes, 1e-3, 1)
+    tf.tidy(() => void model.apply(normalise(ints.pictures), { training: true }))
+    const expected = variables(model).get('conv1_1_bn/moving_mean')!.dataSync()
+    const found = training.read().get('conv1_1_bn/moving_mean')!.values
+    for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i]!, 5)
+    expect(found.some((value) => value !== 0)).toBe(true)
+  })
+
+  it('leaves the last upsampling bilinear, and decays weights but not biases', async () => {
+    const { named, open } = network({ batchNorm: false })
+    const before = new Map([...named].map(([name, variable]) => [name, variable.dataSync().slice()]))
+    const training = await begin(open({ ...adam, weightDecay: 0.5 }))
+    training.step(bytes, 1e-9, 1)
+    training.step(bytes, 0.1, 2)
+    const after = training.read()
+    expect(after.get('upscore8/kernel')!.values).toEqual(before.get('upscore8/kernel'))
+    // In a step of rate 0.1 with decay 0.5 a weight loses 5 %, and Adam moves it by 0.1 at most.
+    const kernel = after.get('conv3_1/kernel')!.values
+    const moved = kernel.every((value, i) => Math.abs(value - 0.95 * before.get('conv3_1/kernel')![i]!) <= 0.1 + 1e-4)
+    expect(moved).toBe(true)
+    expect(after.get('conv3_1/bias')!.values.every((value) => Math.abs(value) <= 0.1 + 1e-4)).toBe(true)
+  })
+
+  it('limits the gradient to the norm it is given', async () => {
+    const { open } = network({})
+    // Adam's moment m after one step is (1 - beta1) x gradient.
+    const norm = (training: Training) =>
+      Math.sqrt(
+        [...training.read()]
+          .filter(([name]) => name.endsWith('adam_m'))
+          .reduce((sum, [, { values }]) => values.reduce((s, v) => s + (10 * v) ** 2, sum), 0),
+      )
+    const [free, limited] = [await begin(open()), await begin(open({ ...adam, clipNorm: 0.01 }))]
+    free.step(bytes, 1e-3, 1)
+    limited.step(bytes, 1e-3, 1)
+    expect(norm(free)).toBeGreaterThan(0.1)
+    expect(norm(limited)).toBeCloseTo(0.01, 5)
+  })
+
+  it('continues from what was read as if it had never stopped', async () => {
+    const { open } = network({ dropout: 0.3 })
+    const [whole, resumed] = [await begin(open()), await begin(open())]
+    for (let step = 1; step <= 3; step++) whole.step(bytes, 1e-3, step)
+    const state = whole.read()
+    resumed.write(state)
+    for (let step = 4; step <= 5; step++) expect(resumed.step(bytes, 1e-3, step)).toBeCloseTo(whole.step(bytes, 1e-3, step), 5)
+    expect(() => resumed.write(new Map([...state].slice(1)))).toThrow(/Expected state conv1_1\/kernel/)
+  })
+
+  it('leaks no tensor in its calls', async () => {
+    const { open } = network({})
+    const training = await begin(open())
+    training.step(bytes, 1e-3, 1)
+    const before = tf.memory().numTensors
+    for (let step = 2; step < 20; step++) training.step(bytes, 1e-3, step)
+    tf.dispose(training.evaluate(bytes))
+    training.read()
+    expect(tf.memory().numTensors).toBe(before)
+  })
+})
