@@ -100,37 +100,31 @@ export function paletteColour(png: Uint8Array, index: number): [red: number, gre
  */
 export function edgePath(inside: Uint8Array, width: number, height: number): string {
   const sums = blur(inside, width)
-  const level = 4.5
   let path = ''
   for (let y = 0; y + 1 < height; y++) {
     for (let x = 0; x + 1 < width; x++) {
       const i = y * width + x
-      const a = sums[i]!
-      const b = sums[i + 1]!
-      const c = sums[i + width + 1]!
-      const d = sums[i + width]!
-      const corners = (a > level ? 8 : 0) | (b > level ? 4 : 0) | (c > level ? 2 : 0) | (d > level ? 1 : 0)
-      if (corners === 0 || corners === 15) continue
-      const cross = (from: number, to: number) => (level - from) / (to - from)
-      const point = (px: number, py: number) => `${(px + 0.5).toFixed(2)} ${(py + 0.5).toFixed(2)}`
-      const top = () => point(x + cross(a, b), y)
-      const right = () => point(x + 1, y + cross(b, c))
-      const bottom = () => point(x + cross(d, c), y + 1)
-      const left = () => point(x, y + cross(a, d))
-      const line = (from: () => string, to: () => string) => {
-        path += `M${from()}L${to()}`
+      const [a, b, c, d] = [sums[i]!, sums[i + 1]!, sums[i + width + 1]!, sums[i + width]!]
+      const sides = crossings[(a > level ? 8 : 0) | (b > level ? 4 : 0) | (c > level ? 2 : 0) | (d > level ? 1 : 0)]!
+      for (let n = 0; n < sides.length; n++) {
+        const side = sides[n]
+        const across = side === 't' ? between(a, b) : side === 'b' ? between(d, c) : side === 'r' ? 1 : 0
+        const down = side === 'l' ? between(a, d) : side === 'r' ? between(b, c) : side === 'b' ? 1 : 0
+        path += `${n % 2 ? 'L' : 'M'}${(x + across + 0.5).toFixed(2)} ${(y + down + 0.5).toFixed(2)}`
       }
-      // 5 and 10 are two opposite corners, taken as apart.
-      if (corners === 1 || corners === 14 || corners === 5) line(left, bottom)
-      if (corners === 2 || corners === 13 || corners === 10) line(bottom, right)
-      if (corners === 4 || corners === 11 || corners === 5) line(top, right)
-      if (corners === 8 || corners === 7 || corners === 10) line(left, top)
-      if (corners === 3 || corners === 12) line(left, right)
-      if (corners === 6 || corners === 9) line(top, bottom)
     }
   }
   return path
 }
+
+const level = 4.5
+const between = (from: number, to: number) => (level - from) / (to - from)
+
+/**
+ * The sides (left, top, right, bottom) between which the edge runs, in pairs, by which corners of a square are road: top
+ * left 8, top right 4, bottom right 2, bottom left 1. Two opposite corners are taken as apart.
+ */
+const crossings = ['', 'lb', 'br', 'lr', 'tr', 'lbtr', 'tb', 'lt', 'lt', 'tb', 'ltbr', 'tr', 'lr', 'br', 'lb', '']
 
 /** Sums over 3 x 3 neighbours, the border repeated: 0 to 9. */
 function blur(inside: Uint8Array, width: number): Uint8Array {

@@ -13,8 +13,10 @@ export interface Minute {
   rate(nowMs: number): number
   /** Median latency of the last five seconds; undefined where there was no mask. */
   latencyMs(nowMs: number): number | undefined
-  /** 60 means, one a second, oldest first; undefined where that second had no mask. */
-  series(nowMs: number, value: (sample: Sample) => number): (number | undefined)[]
+  /** 60 values, one a second, oldest first: the mean or the largest of that second; undefined where it had no mask. */
+  series(nowMs: number, what: keyof Sample, fold: 'mean' | 'max'): (number | undefined)[]
+  /** The smallest and the largest of the last minute. */
+  range(nowMs: number, what: keyof Sample): [least: number, most: number] | undefined
 }
 
 const spanMs = 60_000
@@ -41,15 +43,17 @@ export function lastMinute(): Minute {
         .sort((a, b) => a - b)
       return sorted[sorted.length >> 1]
     },
-    series(nowMs, value) {
-      const sums = Array.from({ length: spanMs / 1000 }, () => ({ sum: 0, count: 0 }))
-      for (const sample of samples) {
-        const bucket = sums[sums.length - 1 - Math.floor((nowMs - sample.atMs) / 1000)]
-        if (!bucket) continue
-        bucket.sum += value(sample)
-        bucket.count++
-      }
-      return sums.map(({ sum, count }) => (count ? sum / count : undefined))
+    series(nowMs, what, fold) {
+      const seconds = Array.from({ length: spanMs / 1000 }, (): number[] => [])
+      for (const sample of samples) seconds[seconds.length - 1 - Math.floor((nowMs - sample.atMs) / 1000)]?.push(sample[what])
+      return seconds.map((values) => {
+        if (!values.length) return undefined
+        return fold === 'max' ? Math.max(...values) : values.reduce((sum, value) => sum + value, 0) / values.length
+      })
+    },
+    range(nowMs, what) {
+      const values = samples.filter(({ atMs }) => atMs > nowMs - spanMs).map((sample) => sample[what])
+      return values.length ? [Math.min(...values), Math.max(...values)] : undefined
     },
   }
 }

@@ -158,37 +158,56 @@ export class RoadView extends HTMLElement {
   /** The last minute as a line, and its range in words. */
   #trend(what: 'road' | 'latency', nowMs: number): void {
     const road = what === 'road'
-    const series = this.#minute.series(nowMs, ({ roadPercent, latencyMs }) => (road ? roadPercent : latencyMs))
-    const known = series.filter((value) => value !== undefined)
+    const fact = road ? 'roadPercent' : 'latencyMs'
+    const series = this.#minute.series(nowMs, fact, road ? 'mean' : 'max')
     const { line, area } = sparkline(series, road ? Math.min(100, axisTop(series, 50)) : axisTop(series, 50))
     this.#part(`${what}-line`).setAttribute('d', line)
     this.#part(`${what}-area`).setAttribute('d', area)
-    const text = road ? percent : (ms: number) => ms.toFixed(0)
-    const range = known.length
-      ? `${text(Math.min(...known))} – ${text(Math.max(...known))} ${road ? '%' : 'ms'} last minute`
-      : ''
-    this.#say(`${what}-range`, range)
+    const range = this.#minute.range(nowMs, fact)?.map((value) => (road ? percent(value) : value.toFixed(0)))
+    this.#say(`${what}-range`, range ? `${range.join(' – ')} ${road ? '%' : 'ms'} last minute` : '')
   }
 
+  /** What only the full view has room for. */
   #details(): void {
     const { result } = this
     if (!result) return
-    const { capture, wait, infer, encode, publish } = result.timings_ms
-    const stages = { capture, wait, infer, encode, publish }
-    const sum = Object.values(stages).reduce((total, ms) => total + ms, 0) || 1
-    for (const [stage, ms] of Object.entries(stages)) {
-      this.#say(`${stage}-ms`, ms < 10 ? ms.toFixed(1) : ms.toFixed(0))
-      this.#part(`${stage}-bar`).setAttribute('width', `${((100 * ms) / sum).toFixed(1)}%`)
-    }
     const [x, y, width, height] = result.region
-    this.#say('confidence', `${(100 * result.confidence).toFixed(1)} %`)
-    this.#say('size', `${result.camera_width} × ${result.camera_height}`)
-    this.#say('region', `${width} × ${height} at ${x}, ${y}`)
-    this.#say('mask', `${result.width} × ${result.height}, ${result.classes.length} classes`)
-    this.#say('frame', result.frame.toLocaleString('en-GB'))
-    this.#say('dropped', result.dropped.toLocaleString('en-GB'))
-    this.#say('skipped', this.skipped.toLocaleString('en-GB'))
-    this.#say('model', result.model)
+    const facts: Record<string, string> = {
+      Confidence: `${(100 * result.confidence).toFixed(1)} %`,
+      Camera: `${result.camera_width} × ${result.camera_height}`,
+      'Model sees': `${width} × ${height} at ${x}, ${y}`,
+      Mask: `${result.width} × ${result.height}, ${result.classes.length} classes`,
+      Frame: count(result.frame),
+      'Dropped by the agent': count(result.dropped),
+      'Not drawn here': count(this.skipped),
+      Model: result.model,
+    }
+    for (const [name, text] of Object.entries(facts)) {
+      if (!this.#parts.has(name)) {
+        const row = this.#add('details', 'div')
+        this.#add(row, 'dt').textContent = name
+        this.#parts.set(name, this.#add(row, 'dd'))
+      }
+      this.#say(name, text)
+    }
+    const stages = Object.entries(result.timings_ms)
+    const sum = stages.reduce((total, [, ms]) => total + ms, 0) || 1
+    for (const [name, ms] of stages) {
+      if (!this.#parts.has(name)) {
+        const row = this.#add('stages', 'tr')
+        this.#add(row, 'th').textContent = name
+        this.#parts.set(name, this.#add(row, 'td'))
+        this.#parts.set(`${name}-bar`, this.#add(this.#add(row, 'td'), 'i'))
+      }
+      this.#say(name, ms.toFixed(ms < 10 ? 1 : 0))
+      this.#part(`${name}-bar`).style.width = `${((100 * ms) / sum).toFixed(1)}%`
+    }
+  }
+
+  #add(parent: string | HTMLElement, tag: string): HTMLElement {
+    const element = document.createElement(tag)
+    const under = typeof parent === 'string' ? this.#part(parent) : parent
+    return under.appendChild(element)
   }
 
   /** The mask alone needs no picture: there every mask is shown. Elsewhere only pairs, once there was one. */
@@ -235,6 +254,7 @@ export class RoadView extends HTMLElement {
   }
 }
 
+const count = (value: number) => value.toLocaleString('en-GB')
 const percent = (value: number) => (value > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0))
 
 customElements.define('road-view', RoadView)

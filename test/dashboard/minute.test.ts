@@ -20,20 +20,29 @@ test('the median latency is not moved by one outlier, and unknown once no mask c
   expect(minute.latencyMs(5001)).toBeUndefined()
 })
 
-test('a series has a mean for each second with masks and a gap for each without', () => {
+test('a series has a value for each second with masks and a gap for each without', () => {
   const minute = lastMinute()
   minute.add(sample(57_200, 10))
   minute.add(sample(57_900, 30))
   minute.add(sample(59_900, 40))
-  const series = minute.series(60_000, ({ latencyMs }) => latencyMs)
-  expect(series).toHaveLength(60)
-  expect(series.slice(-4)).toEqual([undefined, 20, undefined, 40])
+  const mean = minute.series(60_000, 'latencyMs', 'mean')
+  expect(mean).toHaveLength(60)
+  expect(mean.slice(-4)).toEqual([undefined, 20, undefined, 40])
+  expect(minute.series(60_000, 'latencyMs', 'max').slice(-3)).toEqual([30, undefined, 40])
+})
+
+test('the range of the minute has the extremes of single masks, not of means', () => {
+  const minute = lastMinute()
+  expect(minute.range(0, 'latencyMs')).toBeUndefined()
+  for (const latencyMs of [70, 900, 71]) minute.add(sample(1000, latencyMs))
+  expect(minute.range(1500, 'latencyMs')).toEqual([70, 900])
+  expect(minute.range(61_000, 'latencyMs')).toBeUndefined()
 })
 
 test('what is older than a minute is forgotten, however long it runs', () => {
   const minute = lastMinute()
   for (let atMs = 0; atMs < 600_000; atMs += 500) minute.add(sample(atMs, atMs))
-  const series = minute.series(600_000, ({ latencyMs }) => latencyMs)
+  const series = minute.series(600_000, 'latencyMs', 'mean')
   expect(series.every((value) => value !== undefined && value >= 540_000)).toBe(true)
 })
 
