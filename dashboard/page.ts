@@ -117,8 +117,8 @@ function viewOf(camera: string): RoadView {
 /** Full view of the camera that the address names, or of the only one; else all of them in as square a grid as can be. */
 function arrange() {
   const all = views()
-  const named = decodeURIComponent(location.hash.slice(1))
-  const full = all.length === 1 ? all[0] : all.find(({ camera }) => camera === named)
+  const named = location.hash.slice(1)
+  const full = all.length === 1 ? all[0] : all.find(({ camera }) => encodeURIComponent(camera) === named)
   main.toggleAttribute('data-full', full !== undefined)
   main.style.setProperty('--columns', String(Math.ceil(Math.sqrt(all.length))))
   byId('back').hidden = !full || all.length < 2
@@ -150,14 +150,21 @@ addEventListener('keydown', ({ key, target }) => {
 
 // The line to the agent.
 let lostMs: number | undefined
+let spoken: number = wireVersion
 function showLink() {
   const nowMs = Date.now()
   const texts = { open: 'Connected', paused: 'Paused', connecting: 'Connecting', broken: 'Disconnected' }
   document.body.dataset.link = link.state
   say('link', texts[link.state])
   document.title = `${lostMs === undefined ? '' : '⚠ '}${device ? `${device} – ` : ''}Roadmask`
-  byId('alarm').hidden = lostMs === undefined || link.state === 'paused'
-  if (lostMs === undefined) return
+  const outdated = spoken !== wireVersion
+  byId('alarm').hidden = link.state === 'paused' || (lostMs === undefined && !outdated)
+  say('retry', outdated ? 'Load again' : 'Try now')
+  if (lostMs === undefined) {
+    say('alarm-title', 'This page is out of date.')
+    say('alarm-detail', `It reads messages of version ${wireVersion}, the agent sends version ${spoken}.`)
+    return
+  }
   say('alarm-title', `Agent lost for ${duration(Math.max(1000, nowMs - lostMs))}.`)
   if (link.state === 'broken') {
     const seconds = Math.max(1, Math.ceil((link.retryAtMs - nowMs) / 1000))
@@ -189,8 +196,7 @@ function onMessage(message: SocketMessage) {
   else if (message.type === 'stats') onStats(message)
   else if (message.type === 'event') onEvent(message.event)
   else if (message.type === 'hello') {
-    if (message.version !== wireVersion)
-      note(`The agent speaks version ${message.version}, this page ${wireVersion}: load the page again`)
+    spoken = message.version
     device = message.device
     say('device', `${message.device}  ·  ${message.model}`)
     const names = message.cameras.map(({ camera }) => camera)
@@ -244,5 +250,5 @@ function onVisibility() {
 }
 document.addEventListener('visibilitychange', onVisibility)
 addEventListener('online', () => !document.hidden && connection.resume())
-byId('retry').onclick = () => connection.resume()
+byId('retry').onclick = () => (spoken === wireVersion ? connection.resume() : location.reload())
 onVisibility()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Result } from '../../edge-agent/wire.ts'
+import type { Hello, Result } from '../../edge-agent/wire.ts'
 import { blend, type Colour, chromiumPath, distance, launchChromium, look, noChromium, type Visit, visit } from './browser.ts'
 import { encodeMask, helloOf, makeResult, type PageServer, servePage, statusOf } from './serve-page.ts'
 
@@ -189,6 +189,16 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     )
   })
 
+  test('shows each mask alone where the agent sends no pictures', async () => {
+    const none = { picture: new Uint8Array() }
+    await drawn(await sendFrame({}, none))
+    await drawn(await sendFrame({}, { ...none, mask: halfRoad(false) }))
+    await condition('live')
+    const at = await canvas()
+    expect(distance(at(other, 0.5), tint)).toBeLessThan(6)
+    expect(Math.max(...at(road, 0.5))).toBeLessThan(40)
+  })
+
   test('greys a picture that grew old and says how old it is', async () => {
     await drawn(await sendFrame())
     await condition('live')
@@ -249,6 +259,30 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     server.disconnect(1001, 'updating the model')
     await page.getByText('The agent closed the connection: updating the model').first().waitFor()
     await expect.poll(() => server.clients()).toBe(1)
+  })
+
+  test('gives up a line on which nothing is heard and opens another', async () => {
+    await page.clock.install()
+    await page.reload()
+    await tile().waitFor()
+    const lines = () => visited.requests.filter((address) => address.endsWith('/ws')).length
+    const before = lines()
+    await page.clock.fastForward(19_000)
+    await page.clock.runFor(500)
+    expect(lines()).toBe(before)
+    await page.clock.fastForward(2_000)
+    await page.getByText('Nothing heard for').first().waitFor()
+    await page.clock.fastForward(1_000)
+    await expect.poll(lines).toBe(before + 1)
+    await expect.poll(() => page.getByText('Agent lost for').isVisible()).toBe(false)
+  })
+
+  test('says that it is out of date where the agent speaks another version', async () => {
+    server.send({ ...(helloOf(statusOf('front')) as Hello), version: 2 as 1 })
+    await page.getByText('It reads messages of version 1, the agent sends version 2').waitFor()
+    await page.getByRole('button', { name: 'Load again' }).click()
+    await tile().waitFor()
+    expect(await page.getByText('out of date').isVisible()).toBe(false)
   })
 
   test('closes the line while the tab is hidden and opens it when it is seen again', async () => {
