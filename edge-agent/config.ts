@@ -1,0 +1,132 @@
+// The settings of the agent: one schema with the default of every key. deploy/agent.example.yaml says what each is for, and
+// a test holds the two together. Sizes are pixels; times carry their unit in the name.
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { demoBundle } from './paths.ts'
+
+/** One level of an MQTT topic: no `/`, no wildcard, no space. */
+const topicLevel = z.string().regex(/^[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#"')
+const port = z.int().min(0).max(65535)
+/** Messages a second; 0 is none at all. */
+const rate = z.number().min(0).max(1000)
+
+const sourceForms = 'demo, test, file:PATH, rtsp://…, v4l2:/dev/video0, csi:0 or gst:PIPELINE TEXT'
+const source = z.string().regex(/^(demo$|test$|file:.|rtsps?:\/\/.|v4l2:\/.|csi:\d+$|gst:\s*\S)/s, `a source: ${sourceForms}`)
+
+/** Which settings have a meaning for which kind of source. */
+const only: Record<string, string[]> = {
+  loop: ['file', 'demo'],
+  transport: ['rtsp'],
+  latency_ms: ['rtsp'],
+  width: ['test', 'v4l2', 'csi'],
+  height: ['test', 'v4l2', 'csi'],
+  fps: ['test', 'v4l2', 'csi'],
+}
+
+export const CameraConfig = z
+  .strictObject({
+    name: topicLevel,
+    source,
+    enabled: z.boolean().default(true),
+    timeout_ms: z.int().min(500).default(5000),
+    loop: z.boolean().optional(),
+    transport: z.enum(['tcp', 'udp', 'auto']).optional(),
+    latency_ms: z.int().min(0).optional(),
+    width: z.int().min(16).max(16384).optional(),
+    height: z.int().min(16).max(16384).optional(),
+    fps: z.number().positive().max(1000).optional(),
+  })
+  .superRefine((camera, context) => {
+    const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message })
+    const kind = sourceKind(camera.source)
+    for (const [key, kinds] of Object.entries(only))
+      if (camera[key as keyof typeof camera] !== undefined && !kinds.includes(kind))
+        refuse(key, `"${key}" is for ${kinds.join(', ')} sources, but the source of "${camera.name}" is ${kind}`)
+    if ((camera.width === undefined) !== (camera.height === undefined))
+      refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
+  })
+
+export const Config = z
+  .strictObject({
+    device: topicLevel.default(() => hostname().replace(/[/+#\s]/g, '-') || 'device'),
+    bundle: z.string().min(1).default(demoBundle),
+    compute: z.enum(['auto', 'gpu', 'cpu']).default('auto'),
+    log: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
+    cameras: z
+      .array(CameraConfig)
+      .min(1)
+      .default([{ name: 'demo', source: 'demo', enabled: true, timeout_ms: 5000 }]),
+    preview: z
+      .strictObject({
+        fps: z.number().min(0).max(60).default(10),
+        max_width: z.int().min(64).max(8192).default(960),
+        quality: z.int().min(1).max(100).default(75),
+      })
+      .prefault({}),
+    mqtt: z
+      .strictObject({
+        url: z
+          .string()
+          .regex(/^(mqtts?|tcp|ssl|tls|wss?):\/\/.+/, 'an address such as mqtt://127.0.0.1:1883')
+          .optional(),
+        prefix: z
+          .string()
+          .regex(/^[^/+#\s]+(\/[^/+#\s]+)*$/, 'a topic without wildcards that neither begins nor ends with "/"')
+          .default('roadmask'),
+        username: z.string().optional(),
+        password: z.string().optional(),
+        client_id: z.string().min(1).optional(),
+        version: z.enum(['auto', '5', '3.1.1']).default('auto'),
+        ca: z.string().min(1).optional(),
+        cert: z.string().min(1).optional(),
+        key: z.string().min(1).optional(),
+        masks_per_second: rate.default(5),
+        results_per_second: rate.default(5),
+        stats_every_s: z.number().min(1).default(60),
+      })
+      .prefault({}),
+    broker: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
+    http: z
+      .strictObject({
+        host: z.string().default('127.0.0.1'),
+        port: port.optional(),
+        names: z.array(z.string()).default([]),
+      })
+      .prefault({}),
+    segment: z
+      .strictObject({
+        max_batch: z.union([z.literal(1), z.literal(2), z.literal(4)]).default(4),
+        memory_limit_mib: z.int().min(0).default(0),
+        timeout_ms: z.int().min(1000).default(15_000),
+      })
+      .prefault({}),
+  })
+  .superRefine((config, context) => {
+    const refuse = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path: [...path], message })
+    config.cameras.forEach(({ name }, i) => {
+      const first = config.cameras.findIndex((other) => other.name === name)
+      if (first !== i) refuse(['cameras', i, 'name'], `"${name}" is the name of camera ${first + 1} already`)
+    })
+    const { mqtt, broker } = config
+    const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
+    for (const key of ['username', 'password', 'client_id', 'ca', 'cert', 'key'] as const)
+      if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)
+    for (const key of ['ca', 'cert', 'key'] as const)
+      if (mqtt.url && mqtt[key] !== undefined && !tls)
+        refuse(['mqtt', key], `"mqtt.${key}" needs an encrypted "mqtt.url" such as mqtts://HOST:8883`)
+    if (tls && (mqtt.cert === undefined) !== (mqtt.key === undefined))
+      refuse(['mqtt', mqtt.cert ? 'cert' : 'key'], '"mqtt.cert" and "mqtt.key" come together')
+    if (mqtt.password !== undefined && mqtt.username === undefined)
+      refuse(['mqtt', 'password'], '"mqtt.password" needs "mqtt.username"')
+    if (mqtt.url && broker.port !== undefined)
+      refuse(['broker', 'port'], '"broker" is the agent\'s own broker, which does not run where "mqtt.url" names another one')
+  })
+
+export type Config = z.infer<typeof Config>
+export type CameraConfig = z.infer<typeof CameraConfig>
+
+/** What a source is, by how it begins: `test`, `demo`, `file`, `rtsp`, `v4l2`, `csi` or `gst`. */
+export function sourceKind(source: string): string {
+  const kind = source.split(':')[0] ?? ''
+  return kind === 'rtsps' ? 'rtsp' : kind
+}

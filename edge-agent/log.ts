@@ -1,0 +1,18 @@
+// Logs: for a person on a terminal, JSON lines (pino's) elsewhere, always on standard output.
+import { pino } from 'pino'
+import { build as pretty } from 'pino-pretty'
+import type { Config } from './config.ts'
+
+export type Log = pino.Logger
+
+/** Opens the log. Synchronous, so that the last words of a dying process are written. */
+export function openLog(level: Config['log'], terminal = process.stdout.isTTY): Log {
+  const stream = terminal
+    ? pretty({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', sync: true })
+    : pino.destination({ fd: 1, sync: true })
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+}
+
+/** A text without the passwords in its addresses: `user:password@` and such parameters as `password=`. */
+export const withoutSecrets = (text: string) =>
+  text.replace(/(\w+:\/\/)[^\s"']*@/g, '$1***@').replace(/\b(pass\w*|pwd|token|auth)=[^&\s"']*/gi, '$1=***')

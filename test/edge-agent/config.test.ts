@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { allKeys } from '../../edge-agent/config-keys.ts'
+import { withoutSecrets } from '../../edge-agent/log.ts'
+import { demoBundle } from '../../edge-agent/paths.ts'
+import { parseConfig, readConfig } from '../../edge-agent/read-config.ts'
+
+const parse = (text: string, env = {}, flags: string[] = []) => parseConfig({ name: 'agent.yaml', text }, env, flags)
+
+describe('what is accepted', () => {
+  test('nothing at all is the demo drive with its bundle, on loopback', () => {
+    const config = parseConfig(undefined, {}, [])
+    expect(config.cameras).toMatchObject([{ name: 'demo', source: 'demo', enabled: true }])
+    expect(config.bundle).toBe(demoBundle)
+    expect([config.http.host, config.broker.host]).toEqual(['127.0.0.1', '127.0.0.1'])
+    expect(config.device).not.toBe('')
+    expect(parse('')).toEqual(config)
+  })
+
+  test('the smallest config of a real installation', () => {
+    const config = parse(`
+device: jetson01                 # topics are <mqtt.prefix>/<device>/<camera>/…
+mqtt: { url: mqtt://127.0.0.1:1883, prefix: roadmask }
+bundle: path/to/bundle
+cameras:
+  - name: front
+    source: test
+`)
+    expect(config).toMatchObject({
+      device: 'jetson01',
+      bundle: 'path/to/bundle',
+      mqtt: { url: 'mqtt://127.0.0.1:1883', prefix: 'roadmask', version: 'auto' },
+      cameras: [{ name: 'front', source: 'test', timeout_ms: 5000 }],
+    })
+  })
+
+  test.each([
+    'test',
+    'demo',
+    'file:a b.mp4',
+    'rtsp://u:p@h/1',
+    'rtsps://h',
+    'v4l2:/dev/video0',
+    'csi:0',
+    'gst:videotestsrc ! x',
+  ])('the source %s', (source) =>
+    expect(parse(`cameras: [{ name: a, source: ${JSON.stringify(source)} }]`).cameras[0]?.source).toBe(source),
+  )
+
+  test('the example file, and it shows every key there is', () => {
+    const text = readFileSync('deploy/agent.example.yaml', 'utf8')
+    expect(parse(text).cameras).toHaveLength(3)
+    for (const path of allKeys()) {
+      const key = path.split(/\.|\[\]\.?/).at(-1)
+      expect(text, `deploy/agent.example.yaml says nothing of ${path}`).toMatch(new RegExp(`^\\s*(# |- )?${key}:`, 'm'))
+    }
+  })
+
+  test('flags win over the environment, which wins over the file', () => {
+    const text = 'http: { port: 1 }\ndevice: file\nmqtt: { prefix: file }'
+    const env = { ROADMASK_HTTP_PORT: '2', ROADMASK_DEVICE: 'env', ROADMASK_MQTT_PASSWORD: '123', ROADMASK_MQTT_USERNAME: 'u' }
+    const config = parse(text, { ...env, ROADMASK_MQTT_URL: 'mqtt://h' }, [
+      '--http.port',
+      '3',
+      '--http.names=a.example,b.example',
+    ])
+    expect(config).toMatchObject({
+      device: 'env',
+      http: { port: 3, names: ['a.example', 'b.example'] },
+      mqtt: { prefix: 'file' },
+    })
+    expect(config.mqtt.password).toBe('123')
+    expect(parse(text, {}, ['--source', 'test']).cameras).toMatchObject([{ name: 'camera', source: 'test' }])
+    expect(parse(text, { ROADMASK_TENSORFLOW: 'cpu', ROADMASK_REAL_DATA: '/d' }).device).toBe('file')
+  })
+})
+
+describe('what is refused, and how', () => {
+  test.each([
+    ['camras: []', 'agent.yaml:1:1: unknown key "camras"; did you mean "cameras"?'],
+    ['device: a\nhttp:\n  prot: 80', 'agent.yaml:3:3: unknown key "http.prot"; did you mean "port"?'],
+    ['http: { zzzzzz: 1 }', 'agent.yaml:1:9: unknown key "http.zzzzzz"; known here: host, port, names'],
+    ['http: { port: "80" }', 'agent.yaml:1:15: "http.port": expected a number, found "80"'],
+    ['http: { port: 80.5 }', 'agent.yaml:1:15: "http.port": expected a whole number, found 80.5'],
+    ['http: { port: 70000 }', 'agent.yaml:1:15: "http.port": expected at most 65535, found 70000'],
+    ['http: yes please', 'agent.yaml:1:7: "http": expected keys, found "yes please"'],
+    ['compute: gpuu', 'agent.yaml:1:10: "compute": expected one of auto, gpu, cpu (did you mean gpu?), found "gpuu"'],
+    ['segment: { max_batch: 3 }', 'agent.yaml:1:23: "segment.max_batch": expected one of 1, 2, 4, found 3'],
+    ['cameras: []', 'agent.yaml:1:10: "cameras": expected at least 1 entry, found a list of 0'],
+    ['cameras:\n  - source: test', 'agent.yaml:2:5: "cameras[0].name" is missing'],
+    ['cameras:\n  - name: a/b\n    source: test', 'agent.yaml:2:11: "cameras[0].name": expected one level of an MQTT topic'],
+    [
+      'cameras:\n  - name: a\n    source: rstp://h',
+      'agent.yaml:3:13: "cameras[0].source": expected a source: demo, test, file:PATH',
+    ],
+    [
+      'cameras:\n  - { name: a, source: test }\n  - { name: a, source: test }',
+      'agent.yaml:3:13: "a" is the name of camera 1 already',
+    ],
+    [
+      'cameras:\n  - { name: a, source: test, loop: true }',
+      'agent.yaml:2:36: "loop" is for file, demo sources, but the source of "a" is test',
+    ],
+    ['cameras:\n  - { name: a, source: test, width: 640 }', '"width" and "height" come together'],
+    ['mqtt: { url: "mqtt://h", cert: a.pem, key: b.pem }', 'agent.yaml:1:32: "mqtt.cert" needs an encrypted "mqtt.url"'],
+    ['mqtt: { url: "mqtts://h", cert: a.pem }', '"mqtt.cert" and "mqtt.key" come together'],
+    ['mqtt: { username: a }', 'agent.yaml:1:19: "mqtt.username" needs "mqtt.url"'],
+    ['mqtt: { url: "mqtt://h" }\nbroker: { port: 1 }', 'agent.yaml:2:17: "broker" is the agent\'s own broker'],
+    ['a: b: c', 'agent.yaml:1:4: not YAML'],
+    ['a: 1\na: 2', 'agent.yaml:2:1: not YAML: Map keys must be unique'],
+    ['just words', 'agent.yaml:1:1: expected keys such as "cameras:", found "just words"'],
+  ])('%s', (text, message) => expect(() => parse(text)).toThrow(message))
+
+  test('everything wrong is said at once', () => {
+    expect(() => parse('device: 1\nhttp: { port: x }\nfoo: 1')).toThrow(/device.*\n.*http\.port.*\n.*foo/)
+  })
+
+  test('variables and flags, by their own names', () => {
+    expect(() => parse('', { ROADMASK_HTTP_PORT: 'x' })).toThrow(
+      'ROADMASK_HTTP_PORT: "http.port": expected a number, found "x"',
+    )
+    expect(() => parse('', { ROADMASK_HTPT_PORT: '1' })).toThrow('did you mean ROADMASK_HTTP_PORT?')
+    expect(() => parse('', {}, ['--http.prot', '1'])).toThrow('Unknown argument --http.prot; did you mean --http.port?')
+    expect(() => parse('', {}, ['--http.port'])).toThrow('--http.port needs a value')
+    expect(() => parse('', {}, ['--source', 'x'])).toThrow('--source: "cameras[0].source": expected a source')
+  })
+
+  test('no password is repeated', () => {
+    expect(() => parse('cameras: [{ name: a, source: "rtspp://admin:secret@h/1" }]')).toThrow(/^(?!.*secret)/s)
+    expect(withoutSecrets('at rtsp://admin:se@cr/et@h:554/1?password=secret&x=1 failed')).toBe(
+      'at rtsp://***@h:554/1?password=***&x=1 failed',
+    )
+  })
+})
+
+describe('paths', () => {
+  let dir: string
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
+  })
+  afterAll(() => rm(dir, { recursive: true }))
+
+  test('start at the folder of the file, or at the working directory where nothing is there', async () => {
+    await writeFile(join(dir, 'drive.mp4'), '')
+    await writeFile(join(dir, 'a.yaml'), 'bundle: deploy\ncameras: [{ name: a, source: "file:drive.mp4" }]')
+    const config = await readConfig(join(dir, 'a.yaml'), {}, [])
+    expect(config.cameras[0]?.source).toBe(`file:${join(dir, 'drive.mp4')}`)
+    expect(config.bundle).toBe(join(process.cwd(), 'deploy'))
+  })
+
+  test('a file that is not there is named', async () => {
+    await expect(readConfig(join(dir, 'none.yaml'), {}, [])).rejects.toThrow(/none\.yaml cannot be read/)
+  })
+})
