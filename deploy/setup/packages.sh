@@ -1,0 +1,77 @@
+# Step: the system's packages. The names are the same on Debian 12 and on Ubuntu 22.04 and 24.04.
+# shellcheck shell=bash
+
+# A compiler and what node-gyp needs; pip and unzip for TensorFlow's wheel; GStreamer with headers; a font for plots.
+packages=(
+  build-essential pkg-config python3 python3-pip unzip ca-certificates
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+  fonts-dejavu-core
+)
+# A broker, an RTSP server and its Python binding, a place for TensorFlow for Python, a linter for set-up itself.
+test_packages=(mosquitto mosquitto-clients gir1.2-gst-rtsp-server-1.0 python3-gi python3-venv shellcheck)
+
+# The browser that the tests use, or nothing.
+find_browser() {
+  if [[ -n ${CHROME_BIN:-} ]]; then
+    printf '%s\n' "$CHROME_BIN"
+  else
+    # Ubuntu's chromium is a snap: it does not see a test's temporary folders.
+    type -P chromium google-chrome-stable google-chrome | grep -v '^/snap/' | head -n 1 || true
+  fi
+}
+
+wanted_packages() {
+  printf '%s\n' "${packages[@]}"
+  $with_tests || return 0
+  printf '%s\n' "${test_packages[@]}"
+  if grep -q '^ID=debian' /etc/os-release && [[ -z $(find_browser) ]]; then echo chromium; fi
+}
+
+# What is wanted and not installed, one a line.
+missing_packages() {
+  local wanted
+  mapfile -t wanted < <(wanted_packages)
+  # shellcheck disable=SC2016 # dpkg's own placeholders
+  comm -23 <(printf '%s\n' "${wanted[@]}" | sort) \
+    <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort -u)
+}
+
+packages_title() { echo 'system packages'; }
+
+packages_ready() {
+  [[ -n ${ROADMASK_SKIP_PACKAGES:-} ]] && return 0
+  command -v dpkg-query >/dev/null && [[ -z $(missing_packages) ]]
+}
+
+packages_make() {
+  local missing as_root=()
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    fail "Expected Debian 12 or Ubuntu 22.04 / 24.04 with apt-get, found $(sed -n 's/^PRETTY_NAME=//p' /etc/os-release)." \
+      "Install what these packages hold and run again with ROADMASK_SKIP_PACKAGES=1:" "  $(wanted_packages | paste -sd ' ')"
+  fi
+  mapfile -t missing < <(missing_packages)
+  if ((EUID != 0)); then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+      as_root=(sudo -n)
+    else
+      fail "${#missing[@]} packages are missing and only root can install them. Run this, then the same command again:" "" \
+        "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+    fi
+  fi
+  note "installing ${#missing[@]} with apt-get: ${missing[*]}"
+  detail 'reading the package lists'
+  # Old lists may do, so only the installation decides. A machine that has just started may still hold the locks.
+  retry '' apt_get update || true
+  detail 'installing'
+  if ! retry 'Unable to locate package|unmet dependencies|held broken' apt_get install -y --no-install-recommends "${missing[@]}"; then
+    fail "apt-get could not install: ${missing[*]}" "$(grep -E '^E:|^Err' "$log" | tail -n 3)" \
+      "$(offline_hint)All of its output is in $log"
+  fi
+}
+
+# The lock (descriptor 9) stays here: a service that starts with its package would hold it for ever.
+apt_get() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
+    apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" 9>&-
+}

@@ -1,0 +1,44 @@
+# Step, for tests only: TensorFlow for Python, in .setup/python, which reads what the trainer writes.
+# shellcheck shell=bash
+
+python_title() { echo 'TensorFlow for Python, for the tests'; }
+
+python_key() { cat deploy/setup/python-tests.txt deploy/tensorflow.pins | sha256sum | cut -c1-64; }
+
+# .setup/python-skipped holds the same key where no Python of this machine fits.
+python_ready() {
+  local key
+  key=$(python_key)
+  [[ -x .setup/python/bin/python && -f .setup/python/.complete && $(<.setup/python/.complete) == "$key" ]] ||
+    [[ -f .setup/python-skipped && $(head -n 1 .setup/python-skipped) == "$key" ]]
+}
+
+python_make() {
+  local kind=cpu interpreter version wheel new=.setup/python.new
+  if [[ $tensorflow_kind == cuda ]]; then kind=cuda; fi
+  if ! interpreter=$(find_fitting_python); then
+    note "skipped: expected a Python that TensorFlow has a wheel for ($(pins cpu | cut -d' ' -f1 | paste -sd ' ')), found $(python_version python3)"
+    note 'tests that read a model with TensorFlow for Python are skipped too'
+    python_key >.setup/python-skipped
+    return
+  fi
+  version=$(python_version "$interpreter")
+  wheel=$(find_wheel "$version")
+  if [[ -z $wheel ]]; then
+    fetch_pinned_wheels $kind "$version" one
+    wheel=$(find_wheel "$version")
+  fi
+  need_disk 2500
+  rm -rf $new
+  "$interpreter" -m venv $new
+  detail 'installing'
+  if ! retry 'No space left|ResolutionImpossible' clean_pip $new/bin/python install --quiet --no-compile --constraint deploy/setup/python-tests.txt "$wheel"; then
+    explain_pip 'what TensorFlow for Python needs'
+  fi
+  python_key >$new/.complete
+  rm -rf .setup/python .setup/python-skipped
+  mv -T $new .setup/python
+  rm -rf .setup/wheels
+}
+
+find_wheel() { find .setup/wheels -maxdepth 1 -name "tensorflow*-cp${1/./}-*.whl" 2>/dev/null | head -n 1; }
