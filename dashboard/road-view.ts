@@ -164,7 +164,7 @@ export class RoadView extends HTMLElement {
     this.#part(`${what}-line`).setAttribute('d', line)
     this.#part(`${what}-area`).setAttribute('d', area)
     const range = this.#minute.range(nowMs, fact)?.map((value) => (road ? percent(value) : value.toFixed(0)))
-    this.#say(`${what}-range`, range ? `${range.join(' – ')} ${road ? '%' : 'ms'} last minute` : '')
+    this.#say(`${what}-range`, range ? `${[...new Set(range)].join(' – ')} ${road ? '%' : 'ms'} last minute` : '')
   }
 
   /** What only the full view has room for. */
