@@ -2,6 +2,9 @@
 // evaluate and by whoever builds a camera pipeline, so that all of them cut and scale alike.
 import { type ModelInput, modelRegion } from './bundle.ts'
 
+/** Level of the bars beside a letterboxed picture, in all three channels. */
+export const barGrey = 128
+
 export interface Size {
   width: number
   height: number

@@ -2,10 +2,7 @@
 // Scaling is a triangle filter as wide as the reduction (antialiased); GStreamer's twin is videoscale's `bilinear2`.
 import sharp, { type Sharp } from 'sharp'
 import type { ModelInput } from './bundle.ts'
-import { fitGeometry, type Rectangle, type Size } from './fit-geometry.ts'
-
-/** Level of the bars beside a letterboxed picture, in all three channels. */
-export const barGrey = 128
+import { barGrey, fitGeometry, type Rectangle, type Size } from './fit-geometry.ts'
 
 /** A decoded picture: RGB, row by row, one byte a channel. */
 export interface Pixels extends Size {
