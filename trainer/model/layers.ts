@@ -8,8 +8,8 @@ type Keywords = { training?: boolean }
 const first = (inputs: Inputs): tf.Tensor4D => (Array.isArray(inputs) ? inputs[0]! : inputs) as tf.Tensor4D
 
 const epsilon = 1e-3
-/** Share of the old moving average that a step keeps: an average over some 50 batches, short enough for small data sets. */
-const momentum = 0.98
+/** Share of the old moving average that a step keeps: an average over some 20 batches, short enough for small data sets. */
+const momentum = 0.95
 
 /** Batch normalisation over [n, h, w] (Ioffe and Szegedy 2015), in TensorFlow's fused op in training too. */
 export class BatchNorm extends tf.layers.Layer {

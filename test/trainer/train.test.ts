@@ -1,0 +1,184 @@
+// The trainer as a person runs it: the whole program, on a small data set in KITTI's layout.
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openBundle } from '../../deploy/bundle.ts'
+import { readCheckpoint } from '../../trainer/checkpoint.ts'
+import { readLog } from '../../trainer/report/log.ts'
+
+let dir: string
+let kitti: string
+
+/** Pictures of a grey wedge that widens towards the viewer, on green; the wedge is the road. */
+async function writePictures(folder: string, count: number) {
+  const [width, height] = [96, 48]
+  for (const sub of ['training/image_2', 'training/gt_image_2', 'testing/image_2'])
+    await mkdir(join(folder, sub), { recursive: true })
+  for (let n = 0; n < count; n++) {
+    const [pixels, label] = [Buffer.alloc(width * height * 3), Buffer.alloc(width * height * 3)]
+    for (let i = 0; i < width * height; i++) {
+      const [x, y] = [i % width, Math.floor(i / width)]
+      const road = y > 20 && Math.abs(x - 48 - 3 * (n % 5)) < 4 + (y - 20)
+      const noise = (i * 31 + n * 17) % 23
+      pixels.set(
+        road ? [110 + noise, 108 + noise, 112 + noise] : y > 20 ? [40 + noise, 120 + noise, 50] : [150, 180, 230],
+        3 * i,
+      )
+      label.set(road ? [255, 0, 255] : [255, 0, 0], 3 * i)
+    }
+    const raw = { raw: { width, height, channels: 3 } } as const
+    const number = String(n).padStart(6, '0')
+    await sharp(pixels, raw)
+      .png()
+      .toFile(join(folder, `training/image_2/um_${number}.png`))
+    await sharp(label, raw)
+      .png()
+      .toFile(join(folder, `training/gt_image_2/um_road_${number}.png`))
+    if (n < 2)
+      await sharp(pixels, raw)
+        .png()
+        .toFile(join(folder, `testing/image_2/um_${number}.png`))
+  }
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'roadmask-train-'))
+  kitti = join(dir, 'kitti')
+  await writePictures(kitti, 20)
+})
+afterAll(() => rm(dir, { recursive: true, force: true }))
+
+/** Runs a program of the trainer. `onOutput` may stop it. */
+function run(
+  program: string,
+  args: string[],
+  onOutput: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+) {
+  return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
+    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../build/trainer', program), ...args], {
+      cwd: dir,
+      env,
+    })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (data) => {
+      out += data
+      onOutput(out, (signal) => child.kill(signal))
+    })
+    child.stderr.on('data', (data) => {
+      err += data
+    })
+    child.on('close', (code) => resolve({ code, out, err }))
+  })
+}
+
+const small = ['--width', '0.1', '--fc', '16', '--input', '48x24', '--batch', '4', '--preset', 'jetson']
+
+describe('npm run trainer', () => {
+  it('learns the road, writes a run folder, and evaluate measures its bundle the same', async () => {
+    const { code, out, err } = await run('train.js', [
+      ...small,
+      '--epochs',
+      '25',
+      '--learning-rate',
+      '0.01',
+      '--data',
+      `kitti:${kitti}`,
+      '--run',
+      'whole',
+    ])
+    expect(err.replaceAll(/^.*(absl|oneDNN|^I0).*$/gm, '')).not.toMatch(/Error/)
+    expect(code).toBe(0)
+    expect(out).toMatch(/training pictures +20/)
+    expect(out).toMatch(/test pictures +2/)
+    const rows = await readLog(join(dir, 'whole/log.csv'))
+    expect(rows).toHaveLength(25)
+    const best = Math.max(...rows.map((row) => row.road_iou))
+    expect(best).toBeGreaterThan(0.8)
+
+    const { manifest } = await openBundle(join(dir, 'whole/bundle'))
+    expect(manifest.measures.road_iou).toBeCloseTo(best, 2)
+    expect(manifest.data).toMatchObject([{ name: 'kitti:kitti', pictures: 20 }])
+    expect(manifest.input).toMatchObject({ width: 48, height: 24, fit: 'crop' })
+    expect(JSON.stringify(manifest)).not.toContain(dir)
+    for (const plot of ['accuracy.png', 'loss.png'])
+      expect((await sharp(join(dir, 'whole', plot)).metadata()).width).toBeGreaterThan(1000)
+    expect(await readdir(join(dir, 'whole/overlays'))).toEqual(
+      expect.arrayContaining(['contact-sheet.jpg', 'test-1-test_um_000000.jpg']),
+    )
+
+    const evaluated = await run('evaluate.js', ['--bundle', 'whole/bundle', '--data', `kitti:${kitti}`, '--json'])
+    expect(evaluated.code).toBe(0)
+    const measures = JSON.parse(evaluated.out.trim().split('\n').at(-1)!)
+    expect(measures.pictures).toBe(4)
+    for (const name of ['road_iou', 'mean_iou', 'pixel_accuracy', 'max_f'])
+      expect(measures[name]).toBeCloseTo(manifest.measures[name]!, 6)
+  })
+
+  it('stopped by SIGTERM and resumed, ends where an uninterrupted run ends', async () => {
+    const settings = [...small, '--epochs', '4', '--data', `kitti:${kitti}`, '--dropout', '0.3']
+    const whole = await run('train.js', [...settings, '--run', 'uninterrupted'])
+    expect(whole.code).toBe(0)
+    let killed = false
+    const stopped = await run('train.js', [...settings, '--run', 'interrupted'], (out, kill) => {
+      if (killed || !out.includes('epoch 2/4')) return
+      killed = true
+      kill('SIGTERM')
+    })
+    expect(stopped.code).toBe(130)
+    expect(stopped.out).toMatch(/npm run trainer -- --resume interrupted/)
+    const resumed = await run('train.js', ['--resume', 'interrupted'])
+    expect(resumed.code).toBe(0)
+    const [a, b] = await Promise.all(
+      ['uninterrupted', 'interrupted'].map((name) => readCheckpoint(join(dir, name, 'last.safetensors'))),
+    )
+    expect(b!.step).toBe(a!.step)
+    const kernel = (of: typeof a) => of!.state.get('score_fr/kernel')!.values
+    for (const [i, value] of kernel(a).entries()) expect(kernel(b)[i]).toBeCloseTo(value, 3)
+    const [rowsA, rowsB] = await Promise.all(
+      ['uninterrupted', 'interrupted'].map((name) => readLog(join(dir, name, 'log.csv'))),
+    )
+    expect(rowsB!.map((row) => row.epoch)).toEqual([1, 2, 3, 4])
+    expect(rowsB!.at(-1)!.train_loss).toBeCloseTo(rowsA!.at(-1)!.train_loss, 3)
+  })
+
+  it.each([
+    ['an unknown option', ['--epoch', '3'], /--epoch/],
+    ['a wrong value', ['--epochs', 'many'], /--epochs/],
+    ['a folder without the layout', ['--data', 'kitti:nowhere'], /nowhere/],
+    ['a layout it does not know', ['--data', 'cityscapes:x'], /kitti, camvid/],
+    ['a run folder that is taken', [...small, '--data', 'kitti:kitti', '--run', 'taken'], /holds a run already/],
+    ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],
+  ])('refuses %s in one sentence, and changes nothing', async (_, args, message) => {
+    await mkdir(join(dir, 'taken'), { recursive: true })
+    await writeFile(join(dir, 'taken/settings.json'), 'kept')
+    const before = (await readdir(dir)).sort()
+    const { code, err } = await run('train.js', args)
+    expect(code).toBe(1)
+    expect(err).toMatch(message)
+    expect(err).not.toMatch(/ at .*\.js/)
+    expect((await readdir(dir)).sort()).toEqual(before)
+    expect(await readFile(join(dir, 'taken/settings.json'), 'utf8')).toBe('kept')
+  })
+
+  it('names every bad file of a data set before it trains', async () => {
+    const broken = join(dir, 'broken')
+    await writePictures(broken, 4)
+    await rm(join(broken, 'training/image_2/um_000001.png'))
+    await writeFile(join(broken, 'training/gt_image_2/um_road_000002.png'), 'no picture')
+    const { code, err } = await run('train.js', [...small, '--data', `kitti:${broken}`])
+    expect(code).toBe(1)
+    expect(err).toMatch(/um_road_000001\.png/)
+    expect(err).toMatch(/um_road_000002\.png/)
+    await rm(broken, { recursive: true })
+  })
+
+  it('explains itself', async () => {
+    const { code, out } = await run('train.js', ['--help'])
+    expect(code).toBe(0)
+    for (const option of ['--data', '--epochs', '--preset', '--resume', '--input']) expect(out).toContain(option)
+  })
+})
