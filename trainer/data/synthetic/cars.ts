@@ -20,76 +20,83 @@ export interface CarShape {
   /** Middles of the wheels along the car, and their radius. */
   axles: [rear: number, front: number]
   wheel: number
+  /** Where the gaps between the doors are, along the car. */
+  doors: number[]
 }
 
 const hatchback: CarShape = {
   axles: [-1.28, 1.3],
   wheel: 0.32,
+  doors: [-1.0, -0.37, 0.78],
   stations: [
-    { z: -2.02, half: 0.76, sill: 0.36, waist: 0.86, top: 0.9 },
-    { z: -1.96, half: 0.84, sill: 0.28, waist: 0.95, top: 1.0, roof: 'glass' },
-    { z: -1.6, half: 0.88, sill: 0.24, waist: 0.98, top: 1.4, side: 'glass' },
-    { z: -1.2, half: 0.89, sill: 0.22, waist: 0.96, top: 1.46, side: 'glass' },
-    { z: -0.42, half: 0.9, sill: 0.2, waist: 0.94, top: 1.49 },
-    { z: -0.32, half: 0.9, sill: 0.2, waist: 0.94, top: 1.49, side: 'glass' },
-    { z: 0.35, half: 0.9, sill: 0.2, waist: 0.92, top: 1.45, side: 'glass', roof: 'glass' },
-    { z: 1.1, half: 0.89, sill: 0.21, waist: 0.9, top: 0.99 },
-    { z: 1.7, half: 0.86, sill: 0.24, waist: 0.79, top: 0.86 },
-    { z: 1.96, half: 0.76, sill: 0.28, waist: 0.64, top: 0.7 },
-    { z: 2.04, half: 0.66, sill: 0.34, waist: 0.56, top: 0.6 },
+    { z: -2.03, half: 0.74, sill: 0.3, waist: 0.84, top: 0.88 },
+    { z: -1.97, half: 0.83, sill: 0.24, waist: 0.95, top: 1.0, roof: 'glass' },
+    { z: -1.62, half: 0.88, sill: 0.22, waist: 0.98, top: 1.4, side: 'glass' },
+    { z: -1.2, half: 0.89, sill: 0.2, waist: 0.96, top: 1.46, side: 'glass' },
+    { z: -0.42, half: 0.9, sill: 0.19, waist: 0.94, top: 1.49 },
+    { z: -0.32, half: 0.9, sill: 0.19, waist: 0.94, top: 1.49, side: 'glass' },
+    { z: 0.35, half: 0.9, sill: 0.19, waist: 0.92, top: 1.45, side: 'glass', roof: 'glass' },
+    { z: 1.1, half: 0.89, sill: 0.2, waist: 0.92, top: 1.01 },
+    { z: 1.65, half: 0.87, sill: 0.21, waist: 0.84, top: 0.92 },
+    { z: 1.93, half: 0.82, sill: 0.22, waist: 0.74, top: 0.82 },
+    { z: 2.03, half: 0.74, sill: 0.23, waist: 0.67, top: 0.73 },
   ],
 }
 
 const saloon: CarShape = {
   axles: [-1.4, 1.42],
   wheel: 0.33,
+  doors: [-1.05, -0.13, 0.95],
   stations: [
-    { z: -2.34, half: 0.76, sill: 0.38, waist: 0.84, top: 0.88 },
-    { z: -2.26, half: 0.84, sill: 0.3, waist: 0.97, top: 1.02 },
-    { z: -1.72, half: 0.9, sill: 0.24, waist: 0.98, top: 1.06, roof: 'glass' },
-    { z: -1.02, half: 0.92, sill: 0.21, waist: 0.96, top: 1.39, side: 'glass' },
-    { z: -0.78, half: 0.92, sill: 0.2, waist: 0.95, top: 1.43, side: 'glass' },
-    { z: -0.18, half: 0.92, sill: 0.2, waist: 0.94, top: 1.45 },
-    { z: -0.08, half: 0.92, sill: 0.2, waist: 0.94, top: 1.45, side: 'glass' },
-    { z: 0.48, half: 0.92, sill: 0.2, waist: 0.92, top: 1.41, side: 'glass', roof: 'glass' },
-    { z: 1.24, half: 0.91, sill: 0.21, waist: 0.9, top: 0.98 },
-    { z: 1.95, half: 0.88, sill: 0.24, waist: 0.77, top: 0.84 },
-    { z: 2.26, half: 0.78, sill: 0.28, waist: 0.62, top: 0.69 },
-    { z: 2.34, half: 0.68, sill: 0.34, waist: 0.56, top: 0.6 },
+    { z: -2.36, half: 0.75, sill: 0.3, waist: 0.86, top: 0.9 },
+    { z: -2.28, half: 0.84, sill: 0.25, waist: 0.97, top: 1.02 },
+    { z: -1.72, half: 0.9, sill: 0.22, waist: 0.98, top: 1.06, roof: 'glass' },
+    { z: -1.02, half: 0.92, sill: 0.2, waist: 0.96, top: 1.39, side: 'glass' },
+    { z: -0.78, half: 0.92, sill: 0.19, waist: 0.95, top: 1.43, side: 'glass' },
+    { z: -0.18, half: 0.92, sill: 0.19, waist: 0.94, top: 1.45 },
+    { z: -0.08, half: 0.92, sill: 0.19, waist: 0.94, top: 1.45, side: 'glass' },
+    { z: 0.48, half: 0.92, sill: 0.19, waist: 0.92, top: 1.41, side: 'glass', roof: 'glass' },
+    { z: 1.24, half: 0.91, sill: 0.2, waist: 0.92, top: 1.0 },
+    { z: 1.9, half: 0.89, sill: 0.21, waist: 0.84, top: 0.91 },
+    { z: 2.24, half: 0.83, sill: 0.22, waist: 0.73, top: 0.8 },
+    { z: 2.35, half: 0.74, sill: 0.23, waist: 0.66, top: 0.71 },
   ],
 }
 
 const estate: CarShape = {
   axles: [-1.4, 1.42],
   wheel: 0.36,
+  doors: [-1.25, -0.29, 0.85],
   stations: [
-    { z: -2.3, half: 0.8, sill: 0.42, waist: 0.96, top: 1.0 },
-    { z: -2.24, half: 0.88, sill: 0.34, waist: 1.08, top: 1.14, roof: 'glass' },
-    { z: -1.95, half: 0.92, sill: 0.3, waist: 1.09, top: 1.6, side: 'glass' },
-    { z: -1.3, half: 0.93, sill: 0.28, waist: 1.08, top: 1.67 },
-    { z: -1.2, half: 0.93, sill: 0.28, waist: 1.08, top: 1.68, side: 'glass' },
-    { z: -0.34, half: 0.94, sill: 0.26, waist: 1.06, top: 1.69 },
-    { z: -0.24, half: 0.94, sill: 0.26, waist: 1.06, top: 1.69, side: 'glass' },
-    { z: 0.45, half: 0.94, sill: 0.26, waist: 1.05, top: 1.64, side: 'glass', roof: 'glass' },
-    { z: 1.12, half: 0.93, sill: 0.27, waist: 1.03, top: 1.14 },
-    { z: 1.9, half: 0.9, sill: 0.3, waist: 0.94, top: 1.02 },
-    { z: 2.2, half: 0.82, sill: 0.34, waist: 0.8, top: 0.86 },
-    { z: 2.28, half: 0.72, sill: 0.4, waist: 0.7, top: 0.74 },
+    { z: -2.32, half: 0.79, sill: 0.36, waist: 0.96, top: 1.0 },
+    { z: -2.25, half: 0.88, sill: 0.3, waist: 1.08, top: 1.14, roof: 'glass' },
+    { z: -1.97, half: 0.92, sill: 0.27, waist: 1.09, top: 1.6, side: 'glass' },
+    { z: -1.3, half: 0.93, sill: 0.25, waist: 1.08, top: 1.67 },
+    { z: -1.2, half: 0.93, sill: 0.25, waist: 1.08, top: 1.68, side: 'glass' },
+    { z: -0.34, half: 0.94, sill: 0.24, waist: 1.06, top: 1.69 },
+    { z: -0.24, half: 0.94, sill: 0.24, waist: 1.06, top: 1.69, side: 'glass' },
+    { z: 0.45, half: 0.94, sill: 0.24, waist: 1.05, top: 1.64, side: 'glass', roof: 'glass' },
+    { z: 1.12, half: 0.93, sill: 0.25, waist: 1.05, top: 1.15 },
+    { z: 1.85, half: 0.91, sill: 0.26, waist: 0.99, top: 1.07 },
+    { z: 2.18, half: 0.85, sill: 0.28, waist: 0.88, top: 0.95 },
+    { z: 2.28, half: 0.77, sill: 0.3, waist: 0.8, top: 0.85 },
   ],
 }
 
 const van: CarShape = {
   axles: [-1.65, 1.7],
   wheel: 0.36,
+  doors: [-0.6, 0.62, 1.62],
   stations: [
-    { z: -2.75, half: 0.92, sill: 0.4, waist: 1.2, top: 2.24 },
-    { z: -2.68, half: 0.98, sill: 0.34, waist: 1.2, top: 2.36 },
-    { z: -0.2, half: 1.0, sill: 0.3, waist: 1.2, top: 2.4 },
-    { z: 0.75, half: 1.0, sill: 0.3, waist: 1.2, top: 2.38, side: 'glass' },
-    { z: 1.1, half: 0.99, sill: 0.3, waist: 1.18, top: 2.28, side: 'glass', roof: 'glass' },
-    { z: 1.85, half: 0.97, sill: 0.3, waist: 1.14, top: 1.3 },
-    { z: 2.5, half: 0.92, sill: 0.32, waist: 0.96, top: 1.06 },
-    { z: 2.68, half: 0.82, sill: 0.36, waist: 0.8, top: 0.86 },
+    { z: -2.75, half: 0.94, sill: 0.36, waist: 1.2, top: 2.28 },
+    { z: -2.7, half: 0.98, sill: 0.32, waist: 1.2, top: 2.38 },
+    { z: -0.2, half: 1.0, sill: 0.28, waist: 1.2, top: 2.42 },
+    { z: 0.72, half: 1.0, sill: 0.28, waist: 1.2, top: 2.4, side: 'glass' },
+    { z: 1.02, half: 0.99, sill: 0.28, waist: 1.18, top: 2.3, side: 'glass', roof: 'glass' },
+    { z: 1.88, half: 0.98, sill: 0.28, waist: 1.16, top: 1.3 },
+    { z: 2.42, half: 0.94, sill: 0.28, waist: 1.02, top: 1.12 },
+    { z: 2.66, half: 0.87, sill: 0.28, waist: 0.88, top: 0.96 },
+    { z: 2.72, half: 0.79, sill: 0.3, waist: 0.8, top: 0.85 },
   ],
 }
 
@@ -114,7 +121,7 @@ const glassRow = 4
 const railRow = 5
 const roofRow = 6
 
-export function makeCar({ stations, axles, wheel }: CarShape): Mesh {
+export function makeCar({ stations, axles, wheel, doors }: CarShape): Mesh {
   const made = meshBuilder()
   const rings = stations.map(ring)
   const both = (a: Point, b: Point, c: Point, d: Point, what: number, tint?: number) => {
@@ -138,15 +145,16 @@ export function makeCar({ stations, axles, wheel }: CarShape): Mesh {
   const last = stations.at(-1)!
   underside(made, first, last)
   for (const axle of axles) for (const side of [-1, 1]) wheels(made, side, axle, wheel, stations)
+  for (const z of doors) gap(made, stations, z)
   rearDetails(made, stations)
   frontDetails(made, stations)
   const cowl = stations.findLastIndex((station) => station.roof === 'glass')
   const mirrorAt = stations[cowl]!
   for (const side of [-1, 1]) {
-    const x = side * (mirrorAt.half + 0.1)
+    const x = side * (mirrorAt.half + 0.07)
     made.box(
-      [Math.min(x - 0.1, x + 0.1), mirrorAt.waist - 0.02, mirrorAt.z + 0.18],
-      [Math.max(x - 0.1, x + 0.1), mirrorAt.waist + 0.12, mirrorAt.z + 0.32],
+      [x - 0.1, mirrorAt.waist + 0.01, mirrorAt.z + 0.3],
+      [x + 0.1, mirrorAt.waist + 0.13, mirrorAt.z + 0.4],
       material.paint,
     )
   }
@@ -203,53 +211,100 @@ function reach(station: Station, y: number): number {
   return station.half
 }
 
+/** A thin dark line down the side, where a door ends. */
+function gap(made: MeshBuilder, stations: Station[], z: number): void {
+  const after = stations.findIndex((station) => station.z > z)
+  const [rear, front] = [stations[after - 1]!, stations[after]!]
+  const t = (z - rear.z) / (front.z - rear.z)
+  const mix = (of: 'half' | 'sill' | 'waist' | 'top') => rear[of] + (front[of] - rear[of]) * t
+  const half = ring({ z, half: mix('half'), sill: mix('sill'), waist: mix('waist'), top: mix('top') })
+  for (let row = 0; row < glassRow; row++)
+    for (const side of [-1, 1]) {
+      const at = (point: Point, dz: number): Point => [side * (point[0] + 0.004), point[1], z + dz]
+      const [a, b, c, d] = [
+        at(half[row]!, -0.008),
+        at(half[row + 1]!, -0.008),
+        at(half[row + 1]!, 0.008),
+        at(half[row]!, 0.008),
+      ]
+      if (side > 0) made.quad(a, b, c, d, material.black)
+      else made.quad(d, c, b, a, material.black)
+    }
+  for (const side of [-1, 1]) {
+    const [x, y] = [side * (mix('half') + 0.012), mix('waist') - 0.13]
+    made.box([x - 0.015, y, z + 0.06], [x + 0.015, y + 0.035, z + 0.24], material.paint, 128)
+  }
+}
+
+/** Panels on the rear (-1) or the front (1): [x0, x1] on both sides, or across where x0 is below 0. */
+function facePanel(
+  made: MeshBuilder,
+  way: -1 | 1,
+  z: number,
+  [x0, x1]: [number, number],
+  [y0, y1]: [number, number],
+  what: number,
+  tint = 128,
+): void {
+  for (const side of x0 < 0 ? [1] : [-1, 1]) {
+    const [a, b] = side < 0 ? [-x1, -x0] : [x0, x1]
+    const corners: [Point, Point, Point, Point] = [
+      [a, y0, z],
+      [a, y1, z],
+      [b, y1, z],
+      [b, y0, z],
+    ]
+    if (way < 0) made.quad(...corners, what, tint)
+    else made.quad(corners[3], corners[2], corners[1], corners[0], what, tint)
+  }
+}
+
+/** A lamp on the face that reaches round the corner to the next station. */
+function cornerLamp(
+  made: MeshBuilder,
+  way: -1 | 1,
+  [face, next]: [Station, Station],
+  [y0, y1]: [number, number],
+  inner: number,
+  what: number,
+): void {
+  const z = face.z + way * 0.014
+  for (const side of [-1, 1]) {
+    const x = (station: Station, y: number, lift: number) => side * (reach(station, y) + lift)
+    const a: Point = [side * inner, y0, z]
+    const b: Point = [side * (inner + 0.03), y1, z]
+    const c: Point = [x(face, y1, 0.006), y1, z]
+    const d: Point = [x(face, y0, 0.006), y0, z]
+    const e: Point = [x(next, y1, 0.012), y1 + 0.03, next.z]
+    const f: Point = [x(next, y0, 0.012), y0 + 0.05, next.z]
+    const quad = (p: Point, q: Point, r: Point, s: Point) =>
+      side * way < 0 ? made.quad(p, q, r, s, what) : made.quad(s, r, q, p, what)
+    quad(a, b, c, d)
+    quad(d, c, e, f)
+  }
+}
+
 function rearDetails(made: MeshBuilder, stations: Station[]): void {
   const rear = stations[0]!
   const z = rear.z - 0.012
-  const face = (x0: number, x1: number, y0: number, y1: number, what: number, deep = 0) => {
-    for (const side of x0 < 0 ? [1] : [-1, 1]) {
-      const [a, b] = side < 0 ? [-x1, -x0] : [x0, x1]
-      made.quad([a, y0, z - deep], [a, y1, z - deep], [b, y1, z - deep], [b, y0, z - deep], what)
-    }
-  }
-  const high = rear.waist - 0.03
-  face(reach(rear, high) - 0.34, reach(rear, high) - 0.02, high - 0.17, high, material.lampRear)
-  // The lamps reach round the corner.
-  const next = stations[1]!
-  for (const side of [-1, 1]) {
-    const a: Point = [side * (reach(rear, high) + 0.012), high - 0.17, rear.z - 0.012]
-    const b: Point = [a[0], high, a[2]]
-    const c: Point = [side * (reach(next, high) + 0.014), high, next.z + 0.02]
-    const d: Point = [c[0], high - 0.17, c[2]]
-    if (side > 0) made.quad(a, b, c, d, material.lampRear)
-    else made.quad(d, c, b, a, material.lampRear)
-  }
-  face(-0.26, 0.26, high - 0.3, high - 0.19, material.white, 0.004)
-  face(-0.6, 0.6, rear.sill, rear.sill + 0.1, material.black, 0.01)
+  const high = rear.waist - 0.02
+  cornerLamp(made, -1, [rear, stations[1]!], [high - 0.2, high], reach(rear, high) - 0.36, material.lampRear)
+  facePanel(made, -1, z, [-0.3, 0.3], [high - 0.36, high - 0.2], material.black)
+  facePanel(made, -1, z - 0.004, [-0.27, 0.27], [high - 0.34, high - 0.22], material.white)
+  facePanel(made, -1, z, [-0.68, 0.68], [rear.sill + 0.02, rear.sill + 0.13], material.black)
+  facePanel(made, -1, z - 0.003, [0.5, 0.64], [rear.sill + 0.15, rear.sill + 0.19], material.red)
+  facePanel(made, -1, z, [-0.7, 0.7], [high - 0.39, high - 0.38], material.black)
 }
 
 function frontDetails(made: MeshBuilder, stations: Station[]): void {
   const front = stations.at(-1)!
   const z = front.z + 0.012
-  const face = (x0: number, x1: number, y0: number, y1: number, what: number, deep = 0) => {
-    for (const side of x0 < 0 ? [1] : [-1, 1]) {
-      const [a, b] = side < 0 ? [-x1, -x0] : [x0, x1]
-      made.quad([b, y0, z + deep], [b, y1, z + deep], [a, y1, z + deep], [a, y0, z + deep], what)
-    }
-  }
-  const high = front.waist - 0.01
-  face(-0.42, 0.42, high - 0.12, high, material.black)
-  face(-0.5, 0.5, front.sill + 0.01, front.sill + 0.1, material.black)
-  face(-0.26, 0.26, front.sill + 0.11, front.sill + 0.2, material.white, 0.01)
-  // Headlamps lie on the slope between the two foremost stations.
-  const second = stations.at(-2)!
-  for (const side of [-1, 1]) {
-    const lift = 0.012
-    const a: Point = [side * (reach(front, high) - 0.24), high - 0.11, z + lift]
-    const b: Point = [side * (reach(front, high) - 0.2), high + 0.02, z + lift]
-    const c: Point = [side * (reach(second, high) + lift), high + 0.05, second.z + 0.01]
-    const d: Point = [side * (reach(second, high - 0.06) + lift), high - 0.06, second.z + 0.01]
-    if (side > 0) made.quad(d, c, b, a, material.lampFront)
-    else made.quad(a, b, c, d, material.lampFront)
-  }
+  const high = front.waist - 0.02
+  cornerLamp(made, 1, [front, stations.at(-2)!], [high - 0.13, high], reach(front, high) - 0.27, material.lampFront)
+  facePanel(made, 1, z, [-0.42, 0.42], [high - 0.14, high - 0.01], material.black)
+  facePanel(made, 1, z + 0.004, [-0.42, 0.42], [high - 0.055, high - 0.04], material.metal)
+  facePanel(made, 1, z + 0.005, [-0.055, 0.055], [high - 0.1, high - 0.015], material.metal, 150)
+  facePanel(made, 1, z, [-0.52, 0.52], [front.sill + 0.04, front.sill + 0.15], material.black)
+  facePanel(made, 1, z, [0.55, 0.68], [front.sill + 0.07, front.sill + 0.14], material.black)
+  facePanel(made, 1, z + 0.006, [-0.26, 0.26], [front.sill + 0.17, front.sill + 0.27], material.white)
 }

@@ -188,7 +188,6 @@ export function makeRail(length: number, dx: number, dy: number): Mesh {
       [x0 + dx, y0 + dy, length],
     ] as [Point, Point, Point, Point]
     made.quad(d!, c!, b!, a!, material.metal)
-    made.quad(a!, b!, c!, d!, material.metal, 90)
   }
   made.box([0.02, -0.4, -0.05], [0.1, 0.74, 0.05], material.metal, 100)
   return made.build()

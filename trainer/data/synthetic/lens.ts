@@ -105,11 +105,22 @@ export function exposureFor({ width, height, light }: Frame): number {
 }
 
 /** A film's curve with soft shoulder and toe (Narkowicz's fit of ACES), already in display levels of 0 to 1. */
-function film(light: number): number {
-  if (light <= 0) return 0
+function filmCurve(light: number): number {
   const x = light * 0.62
   const mapped = Math.min(1, (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14))
   return mapped <= 0.0031308 ? 12.92 * mapped : 1.055 * mapped ** (1 / 2.4) - 0.055
+}
+
+/** The curve at light = t² × 16, t in steps of 1 / 4096. */
+const curve = Float32Array.from({ length: 4098 }, (_, at) => filmCurve((at / 4096) ** 2 * 16))
+
+function film(light: number): number {
+  if (light <= 0) return 0
+  if (light >= 16) return 1
+  const at = Math.sqrt(light) * 1024
+  const index = at | 0
+  const low = curve[index]!
+  return low + (curve[index + 1]! - low) * (at - index)
 }
 
 /** Averages along the way that each pixel moved while the shutter was open. */

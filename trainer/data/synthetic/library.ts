@@ -13,8 +13,8 @@ export interface Library {
   bushes: Mesh[]
   grass: Mesh[]
   cars: { mesh: Mesh; halfLength: number; halfWidth: number }[]
-  houses: Mesh[]
-  blocks: Mesh[]
+  houses: { mesh: Mesh; brick: boolean }[]
+  blocks: { mesh: Mesh; brick: boolean }[]
   lamp: Mesh
   signs: Mesh[]
   delineator: Mesh
@@ -39,17 +39,16 @@ export function sharedLibrary(): Library {
       const length = stations.at(-1)!.z - stations[0]!.z
       return { mesh: makeCar(shape), halfLength: length / 2, halfWidth: Math.max(...stations.map(({ half }) => half)) }
     }),
-    houses: several(7, (index) =>
-      makeHouse(index, {
-        wide: 9 + 5 * next(),
-        deep: 7.5 + 3 * next(),
-        floors: index % 3 === 0 ? 1 : 2,
-        brick: index % 3 === 1,
-      }),
-    ),
-    blocks: several(4, (index) =>
-      makeBlock(index, { wide: 13 + 9 * next(), deep: 10 + 4 * next(), floors: 3 + (index % 3), brick: index % 2 === 1 }),
-    ),
+    houses: several(7, (index) => {
+      const brick = index % 3 === 1
+      const [wide, deep, floors] = [9 + 5 * next(), 7.5 + 3 * next(), index % 3 === 0 ? 1 : 2]
+      return { brick, mesh: makeHouse(index, { wide, deep, floors, brick }) }
+    }),
+    blocks: several(4, (index) => {
+      const brick = index % 2 === 1
+      const [wide, deep, floors] = [13 + 9 * next(), 10 + 4 * next(), 3 + (index % 3)]
+      return { brick, mesh: makeBlock(index, { wide, deep, floors, brick }) }
+    }),
     lamp: makeLamp(7.5),
     signs: (['limit', 'warning', 'bend', 'place'] as const).map(makeSign),
     delineator: makeDelineator(),
@@ -70,19 +69,21 @@ export const vary = ([r, g, b]: Point, spread: number, next: Random): Point => {
 }
 
 export const paints: Point[] = [
-  [0.72, 0.72, 0.7],
-  [0.72, 0.72, 0.7],
-  [0.42, 0.43, 0.44],
-  [0.2, 0.21, 0.22],
-  [0.025, 0.026, 0.03],
-  [0.025, 0.026, 0.03],
-  [0.05, 0.12, 0.34],
-  [0.1, 0.22, 0.36],
-  [0.46, 0.03, 0.025],
-  [0.24, 0.02, 0.03],
-  [0.06, 0.15, 0.1],
-  [0.42, 0.36, 0.25],
-  [0.62, 0.26, 0.04],
+  [0.66, 0.66, 0.64],
+  [0.66, 0.66, 0.64],
+  [0.4, 0.41, 0.42],
+  [0.36, 0.37, 0.38],
+  [0.14, 0.145, 0.15],
+  [0.1, 0.105, 0.11],
+  [0.018, 0.019, 0.022],
+  [0.018, 0.019, 0.022],
+  [0.02, 0.05, 0.17],
+  [0.05, 0.13, 0.26],
+  [0.38, 0.02, 0.02],
+  [0.17, 0.015, 0.02],
+  [0.03, 0.075, 0.05],
+  [0.3, 0.26, 0.19],
+  [0.5, 0.2, 0.03],
 ]
 
 export const plasters: Point[] = [
@@ -92,8 +93,13 @@ export const plasters: Point[] = [
   [0.6, 0.42, 0.3],
   [0.56, 0.58, 0.56],
   [0.7, 0.6, 0.5],
-  [0.5, 0.22, 0.14],
-  [0.42, 0.2, 0.13],
+]
+
+export const bricks: Point[] = [
+  [0.32, 0.12, 0.075],
+  [0.26, 0.115, 0.08],
+  [0.36, 0.19, 0.11],
+  [0.34, 0.26, 0.17],
 ]
 
 export const roofs: Point[] = [
@@ -105,10 +111,10 @@ export const roofs: Point[] = [
 ]
 
 export const leaves: Point[] = [
-  [0.115, 0.19, 0.035],
-  [0.085, 0.16, 0.03],
-  [0.14, 0.2, 0.04],
-  [0.075, 0.14, 0.035],
+  [0.105, 0.16, 0.036],
+  [0.08, 0.135, 0.032],
+  [0.135, 0.17, 0.042],
+  [0.07, 0.115, 0.034],
 ]
 export const autumnLeaves: Point[] = [
   [0.42, 0.2, 0.03],
@@ -116,7 +122,7 @@ export const autumnLeaves: Point[] = [
   [0.4, 0.28, 0.05],
   [0.2, 0.18, 0.04],
 ]
-export const needles: Point = [0.05, 0.1, 0.04]
+export const needles: Point = [0.045, 0.085, 0.038]
 
 export const clothes: Point[] = [
   [0.35, 0.04, 0.05],

@@ -45,8 +45,8 @@ const skies: { elevation: number; zenith: Point; horizon: Point }[] = [
   { elevation: -7, zenith: [0.03, 0.045, 0.1], horizon: [0.14, 0.1, 0.11] },
   { elevation: -1, zenith: [0.1, 0.16, 0.31], horizon: [0.55, 0.36, 0.26] },
   { elevation: 7, zenith: [0.13, 0.24, 0.5], horizon: [0.86, 0.72, 0.56] },
-  { elevation: 22, zenith: [0.12, 0.27, 0.62], horizon: [0.72, 0.8, 0.88] },
-  { elevation: 60, zenith: [0.13, 0.3, 0.7], horizon: [0.66, 0.8, 0.95] },
+  { elevation: 22, zenith: [0.16, 0.36, 0.82], horizon: [0.98, 1.08, 1.18] },
+  { elevation: 60, zenith: [0.17, 0.4, 0.95], horizon: [0.92, 1.1, 1.3] },
 ]
 
 export function makeLight(weather: Weather): Light {
@@ -57,7 +57,7 @@ export function makeLight(weather: Weather): Light {
   const t = high === low ? 0 : Math.min(1, Math.max(0, (elevation - low.elevation) / (high.elevation - low.elevation)))
   const clear = { zenith: blend(low.zenith, high.zenith, t), horizon: blend(low.horizon, high.horizon, t) }
   const overcast = smooth(0.6, 0.95, cloud)
-  const brightness = (clear.zenith[1] + clear.horizon[1]) * 0.62
+  const brightness = (clear.zenith[1] + clear.horizon[1]) * 0.55
   const zenith = blend(clear.zenith, scaled([0.98, 1, 1.05], brightness * 0.8), overcast)
   const horizon = blend(clear.horizon, scaled([0.97, 1, 1.03], brightness * 0.95), Math.max(overcast, 0.25 * (haze - 1)))
   const height = Math.max(elevation, elevation < -8 ? 30 : 4) * (Math.PI / 180)
@@ -73,7 +73,7 @@ export function makeLight(weather: Weather): Light {
           strength * Math.exp(-0.115 * haze * airMass),
           strength * Math.exp(-0.24 * haze * airMass),
         ]
-  const ambient = blend(blend(zenith, horizon, 0.42), [brightness, brightness, brightness], 0.3 * overcast)
+  const ambient = blend(scaled(blend(zenith, horizon, 0.42), 0.8), [brightness, brightness, brightness], 0.3 * overcast)
   const sunOnGround = 0.16 * sun[1]
   return {
     ...weather,
@@ -118,10 +118,10 @@ export function skyLight(
   b += sunColour[2] * glow
   let open = 1
   if (dy > 0.012 && cloud > 0.02) {
-    const scale = 0.055 / (dy + 0.09)
+    const scale = 0.1 / (dy + 0.11)
     const u = dx * scale + light.cloudSeed
     const v = dz * scale + light.cloudSeed * 0.37
-    const footprint = 0.0012 / (dy + 0.09) ** 2 / 8
+    const footprint = 0.0003 / (dy + 0.11) ** 2
     const density =
       0.72 * sampleTile(clouds, u, v, footprint) + 0.28 * sampleTile(clouds, u * 3.1 + 0.3, v * 3.1, footprint * 3.1)
     const least = 0.72 - 0.55 * cloud

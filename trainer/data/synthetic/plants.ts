@@ -62,7 +62,7 @@ function foliage(made: MeshBuilder, next: Random, blobs: Blob[], count: number, 
     ])
     const height = (at[1] - bottom) / (top - bottom)
     const depth = (far / radius - 0.55) / 0.45
-    const tint = 128 * (0.42 + 0.38 * height + 0.22 * depth + 0.18 * (next() - 0.5))
+    const tint = 128 * (0.3 + 0.34 * height + 0.4 * depth + 0.26 * (next() - 0.5))
     leaf(made, next, at, out, normal, size * between(next, 0.7, 1.3), tint)
   }
 }
@@ -100,7 +100,7 @@ export function makeTree(seed: number, height: number, slim = 1): Mesh {
       made.rod([lean[0], low + 0.3 * (centre[1] - low), lean[2]], centre, 0.011 * height, 0.004 * height, 5, material.bark)
   }
   const trunk = made.build().materials.length
-  foliage(made, next, blobs, 3400, 0.062 * height ** 0.75)
+  foliage(made, next, blobs, 6500, 0.046 * height ** 0.75)
   return made.build({ twoSided: true, thinnable: trunk })
 }
 
@@ -111,7 +111,7 @@ export function makeConifer(seed: number, height: number): Mesh {
   made.rod([0, -0.4, 0], [0, height * 0.95, 0], 0.02 * height, 0.004 * height, 7, material.bark)
   const trunk = made.build().materials.length
   const base = 0.09 * height
-  for (let drawn = 0; drawn < 2600; drawn++) {
+  for (let drawn = 0; drawn < 4200; drawn++) {
     const up = 1 - Math.sqrt(next())
     const layered = (Math.floor(up * 13) + 0.55 * next()) / 13
     const y = base + layered * (height - base)
@@ -122,7 +122,7 @@ export function makeConifer(seed: number, height: number): Mesh {
     const r = widest * share
     const droop = 0.32 * r
     const at: Point = [out[0] * r, y - droop, out[2] * r]
-    const size = 0.075 * height ** 0.7 * between(next, 0.7, 1.25)
+    const size = 0.062 * height ** 0.7 * between(next, 0.7, 1.25)
     const side: Point = [-out[2], 0, out[0]]
     const tip: Point = [at[0] + out[0] * size, at[1] - 0.5 * size, at[2] + out[2] * size]
     const wide = size * 0.5
@@ -156,7 +156,7 @@ export function makeBush(seed: number): Mesh {
       flatness: 0.9,
     }
   })
-  foliage(made, next, blobs, 900, 0.15)
+  foliage(made, next, blobs, 1500, 0.115)
   return made.build({ twoSided: true, thinnable: trunk })
 }
 
@@ -164,16 +164,21 @@ export function makeBush(seed: number): Mesh {
 export function makeHedge(seed: number, length: number, height: number): Mesh {
   const next = random(seed, 14)
   const made = meshBuilder()
-  made.box([-0.3, -0.3, -length / 2], [0.3, height - 0.15, length / 2], material.bark, 40)
+  made.box([-0.26, -0.3, -length / 2 + 0.25], [0.26, height - 0.2, length / 2 - 0.25], material.bark, 40)
   const trunk = made.build().materials.length
   const count = Math.round(420 * length * (0.5 + 0.5 * height))
   for (let drawn = 0; drawn < count; drawn++) {
     const round = between(next, 0, 2 * height + 0.9)
     const z = between(next, -length / 2, length / 2)
+    const end = next() < 0.9 / (length + 0.9)
     const onTop = round > 2 * height
     const rough = 0.07 * (next() - 0.4)
-    const out: Point = onTop ? [0, 1, 0] : [round < height ? -1 : 1, 0, 0]
-    const at: Point = onTop ? [round - 2 * height - 0.45, height + rough, z] : [out[0] * (0.45 + rough), round % height, z]
+    const out: Point = end ? [0, 0, Math.sign(z)] : onTop ? [0, 1, 0] : [round < height ? -1 : 1, 0, 0]
+    const at: Point = end
+      ? [between(next, -0.45, 0.45), next() * height, out[2] * (length / 2 + rough)]
+      : onTop
+        ? [round - 2 * height - 0.45, height + rough, z]
+        : [out[0] * (0.45 + rough), round % height, z]
     const wild = direction(next)
     const normal = unit([out[0] + 0.4 * wild[0], out[1] + 0.25 + 0.4 * wild[1], out[2] + 0.4 * wild[2]])
     const tint = 128 * (0.5 + 0.4 * (at[1] / height) + 0.3 * (next() - 0.5))

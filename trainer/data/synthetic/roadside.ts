@@ -2,7 +2,7 @@
 import { between, type Random } from '../random.ts'
 import { makeFence, makePole, makeRail } from './furniture.ts'
 import { groundHeight, type Terrain } from './ground.ts'
-import { autumnLeaves, clothes, type Library, leaves, needles, paints, pick, plasters, roofs, vary } from './library.ts'
+import { autumnLeaves, bricks, clothes, type Library, leaves, needles, paints, pick, plasters, roofs, vary } from './library.ts'
 import type { Mesh, Point } from './mesh.ts'
 import { makeHedge } from './plants.ts'
 import { type Instance, place } from './rasterise.ts'
@@ -77,10 +77,10 @@ export function plantTree(plot: Plot, u: number, z: number, kind: 'tree' | 'slim
 
 export function plantHouse(plot: Plot, u: number, z: number, block = false): void {
   const { library, next, shaders } = plot
-  const mesh = pick(block ? library.blocks : library.houses, next)
+  const { mesh, brick } = pick(block ? library.blocks : library.houses, next)
   stand(plot, mesh, u, z, {
     turn: (u > 0 ? 0 : Math.PI) + between(next, -0.06, 0.06),
-    colour: vary(pick(plasters, next), 0.12, next),
+    colour: vary(pick(brick ? bricks : plasters, next), 0.12, next),
     accent: vary(pick(roofs, next), 0.15, next),
   })
   for (const [du, dz] of [
@@ -94,7 +94,7 @@ export function plantHouse(plot: Plot, u: number, z: number, block = false): voi
 
 export function parkCar(plot: Plot, u: number, z: number, turn: number): void {
   const { library, next, footprints } = plot
-  const { mesh, halfLength, halfWidth } = pick(library.cars, next)
+  const { mesh, halfLength, halfWidth } = library.cars[next() < 0.14 ? 3 : Math.floor(next() * 3)]!
   const { road } = plot.terrain
   const along = Math.atan((road.height(z + 1) - road.height(z - 1)) / 2)
   const yaw = Math.atan(road.slope(z)) + turn

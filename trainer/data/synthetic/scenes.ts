@@ -88,7 +88,9 @@ function drawProfile(category: Category, setting: Setting, next: Random): Profil
   const sides = { left: side(), right: side() }
   if (category === 'uu') {
     const half = between(next, 2.3, 3.7)
-    return { left: -half, right: half, lanes: [-half / 2, half / 2], markings: [], sides }
+    // Cars stand along the edges of streets, and the street is wider for it.
+    const parked = () => ((setting === 'suburb' || setting === 'town') && next() < 0.5 ? 2 : 0)
+    return { left: -half - parked(), right: half + parked(), lanes: [-half / 2, half / 2], markings: [], sides }
   }
   const wide = between(next, 2.9, 3.7)
   const perWay = category === 'um' ? 1 : pick([2, 2, 3], next)
@@ -189,8 +191,9 @@ function furnish(plot: Plot, setting: Setting): void {
       row(0, 30, 90, (z) =>
         stand(plot, plot.library.bin, side * (edge - 0.4), z, { colour: vary(pick(paints, next), 0.2, next) }),
       )
-      if (next() < 0.75) {
-        const out = (side > 0 ? profile.right : -profile.left) - 1.05
+      const out = (side > 0 ? profile.right : -profile.left) - 1.05
+      // Only where they leave the lanes free.
+      if (out - 1 > Math.max(...profile.lanes) + 1.1) {
         row(0, 5.6, between(next, 7, 30), (z) => parkCar(plot, side * out, z, side > 0 === next() < 0.9 ? 0 : Math.PI))
       }
     }
@@ -233,9 +236,9 @@ export function drawTraffic({ world, setting }: Scene, u: number, z: number, nex
     const same = lane > 0
     const busy = setting === 'town' ? 26 : 48
     const own = Math.abs(lane - u) < 1.6
-    for (let at = z + between(next, own ? 9 : 2, own ? 45 : 60); at < z + 150; at += between(next, 8, 3 * busy)) {
+    for (let at = z + between(next, own ? 9 : 5, own ? 50 : 70); at < z + 150; at += between(next, 9, 3 * busy)) {
       if (next() < 0.35) continue
-      const shape = pick(shapes, next)
+      const shape = shapes[next() < 0.16 ? 3 : Math.floor(next() * 3)]!
       cars.push({
         ...shape,
         u: lane + between(next, -0.3, 0.3),

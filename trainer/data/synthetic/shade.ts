@@ -159,13 +159,19 @@ function shadePoint(
   const z = eye[2] + dz * far
   const what = key & 255
   const { colour, accent } = instances[(key >>> 8) - 1]!
-  const facing = -(dx * nx + dy * ny + dz * nz)
-  // Leaves and blades are lit alike from both sides; a wrong side of anything else is only the edge of rounding.
+  let facing = -(dx * nx + dy * ny + dz * nz)
   const { sun, sunColour, ambient, bounce } = light
 
   let r = colour[0]
   let g = colour[1]
   let b = colour[2]
+  // The back of a rail or fence; leaves and blades keep the normal of the whole crown.
+  if (facing < 0 && what !== material.leaf && what !== material.blade) {
+    nx = -nx
+    ny = -ny
+    nz = -nz
+    facing = -facing
+  }
   let gloss = 0
   let sharpness = 60
   let glow = 0
@@ -270,7 +276,7 @@ function shadePoint(
     const wide = far / focal
     const row = Math.floor(y / 0.075)
     const brick = Math.floor(along / 0.24 + 0.5 * (row & 1))
-    const detail = smooth(0.09, 0.025, wide)
+    const detail = smooth(0.034, 0.012, wide)
     const differ = sampleTile(tiles.grain, brick * 0.137 + row * 0.071, row * 0.213 + brick * 0.051) - 0.5
     const edgeUp = y / 0.075 - row
     const edgeAlong = along / 0.24 + 0.5 * (row & 1) - brick
@@ -323,7 +329,7 @@ function shadePoint(
     lit = sunlight(world.shadows, x + nx * 0.04, y + ny * 0.04, z + nz * 0.04, bias, leafy ? 2 : 1.3)
   }
   let through = 0
-  if (leafy) through = 0.55 * Math.max(0, -towards + 0.15) * Math.max(0, dx * sun[0] + dy * sun[1] + dz * sun[2] + 0.35)
+  if (leafy) through = 0.42 * Math.max(0, -towards + 0.15) * Math.max(0, dx * sun[0] + dy * sun[1] + dz * sun[2] + 0.35)
   direct *= lit
   through *= lit
   // Sky above, ground below; walls and trees see less of both near the ground.
@@ -333,7 +339,7 @@ function shadePoint(
   let lr = sunColour[0] * (direct + through * 1.1) + ambient[0] * sky + bounce[0] * below
   let lg = sunColour[1] * (direct + through * 1.25) + ambient[1] * sky + bounce[1] * below
   let lb = sunColour[2] * (direct + through * 0.45) + ambient[2] * sky + bounce[2] * below
-  if (light.lamps > 0.02) {
+  if (light.lamps > 0.4) {
     const lamp = lampLight(shading, x, y, z, depth, across, upwards)
     lr += lamp * 1.0
     lg += lamp * 0.9

@@ -1,6 +1,6 @@
 // Sunlight and shade: a map of how high above the ground the sun is blocked, cast along the sun's direction on to the
 // plane y 0, so that it lies square to x and z and repeats with the road.
-import type { Point } from './mesh.ts'
+import { material, type Point } from './mesh.ts'
 import { type Instance, thinning } from './rasterise.ts'
 
 export interface ShadowMap {
@@ -37,6 +37,8 @@ export function castShadows(map: ShadowMap, instances: Instance[], eye?: Point, 
   const { texel, columns, rows, heights } = map
   for (const { mesh, matrix: m } of instances) {
     const { positions, materials, thinnable } = mesh
+    // Blades of grass shade too little to be worth their number.
+    if (materials[0] === material.blade) continue
     let count = materials.length
     let growth = 1
     if (thinnable > 0) {
