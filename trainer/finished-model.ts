@@ -17,8 +17,8 @@ export interface FinishedModel {
 }
 
 /** Records the network of a learner for inference and loads it. */
-export async function finishModel(learner: Learner, input: ModelInput): Promise<FinishedModel> {
-  const graph = recordInference(learner.model, learner.architecture)
+export async function finishModel(learner: Learner, input: ModelInput, storage: Graph['storage']): Promise<FinishedModel> {
+  const graph = recordInference(learner.model, learner.architecture, storage)
   const session = await openSession(graph)
   return {
     score(pictures, n) {

@@ -86,6 +86,11 @@ const options = {
     'none|plain|mild',
     'plain: flip, brightness, contrast. mild: also a zoom of up to 15 %.',
   ],
+  storage: [
+    z.enum(['float32', 'float16']).default('float32'),
+    'float32|float16',
+    "How the bundle's weights are stored; float16 halves its size. They are computed with in float32.",
+  ],
   'val-fraction': [
     number(0.01, 0.9).default(0.2),
     'SHARE',
@@ -113,6 +118,7 @@ export interface Settings extends Preset {
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
   clipNorm: number
+  storage: 'float32' | 'float16'
   valFraction: number
   seed: number
 }
@@ -187,6 +193,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     weightDecay: line['weight-decay'] ?? base.weightDecay,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
+    storage: line.storage,
     valFraction: line['val-fraction'],
     seed: line.seed,
   }

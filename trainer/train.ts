@@ -139,7 +139,7 @@ async function train(args: string[]): Promise<void> {
 
   // Bundle and report, from the best epoch and of the network as it will run
   learner.load((await readCheckpoint(paths.best)).state)
-  const model = await finishModel(learner, input)
+  const model = await finishModel(learner, input, settings.storage)
   const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, settings.batch) })
   const validation = await validate(data, valPictures, { input, batch: settings.batch }, score)
   const { measures } = validation

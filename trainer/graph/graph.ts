@@ -1,5 +1,6 @@
 // A TensorFlow graph under construction: nodes as in tensorflow/core/framework/node_def.proto, with the shape and type of
 // each output, so that what is recorded next can know the sizes of what it builds on.
+import { toHalves } from './half.ts'
 import { bytes, entry, float, int, type Message, packed } from './protobuf.ts'
 
 /** TensorFlow's types that a graph of ours carries, by their numbers in tensorflow/core/framework/types.proto. */
@@ -61,16 +62,22 @@ export interface Signature {
   outputs: Record<string, Output>
 }
 
+/** Smaller constants (biases, means) stay float32: they weigh nothing and matter more. */
+const leastHalved = 1024
+
 export class Graph {
   readonly nodes: Node[] = []
   readonly signatures: Record<string, Signature> = {}
   /** True where a call may bring any number of pictures: sizes recorded for the first dimension are then left open. */
   readonly dynamicBatch: boolean
+  /** How large float32 constants (weights) are stored; they are computed with in float32 all the same. */
+  readonly storage: 'float32' | 'float16'
   private readonly used = new Map<string, number>()
   private readonly constants = new Map<string, Output>()
 
-  constructor({ dynamicBatch = false } = {}) {
+  constructor({ dynamicBatch = false, storage = 'float32' as 'float32' | 'float16' } = {}) {
     this.dynamicBatch = dynamicBatch
+    this.storage = storage
   }
 
   /** Adds a node under `name`, or under `name_1`, `name_2` … where that is taken; returns the name it got. */
@@ -89,7 +96,17 @@ export class Graph {
     const key = values.length <= 16 ? `${dtype}[${shape}] ${Array.from(values)}` : undefined
     const known = key && this.constants.get(key)
     if (known) return known
-    const ref = this.add('Const', [], { dtype: { type: dtype }, value: { tensor: { values, shape, dtype } } }, name)
+    const store = (values: Values, dtype: DataType) =>
+      this.add('Const', [], { dtype: { type: dtype }, value: { tensor: { values, shape, dtype } } }, name)
+    const halved = this.storage === 'float16' && values instanceof Float32Array && values.length >= leastHalved
+    const ref = halved
+      ? this.add(
+          'Cast',
+          [store(toHalves(values), 'float16')],
+          { SrcT: { type: 'float16' }, DstT: { type: dtype } },
+          `${name}/float32`,
+        )
+      : store(values, dtype)
     const made = { ref, shape: [...shape], dtype, values }
     if (key) this.constants.set(key, made)
     return made

@@ -31,10 +31,14 @@ function answer(logits: tf.Tensor4D) {
  * confidence float32 [n]. Signature `score`: the same pictures to probability float32 [n, h, w] of class 1, or
  * [n, h, w, classes] for more than two. Signature `logits`: what the network itself gives, to compare with.
  */
-export function recordInference(model: tf.LayersModel, architecture: Architecture): Graph {
+export function recordInference(
+  model: tf.LayersModel,
+  architecture: Architecture,
+  storage: Graph['storage'] = 'float32',
+): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
-  const graph = new Graph({ dynamicBatch: true })
+  const graph = new Graph({ dynamicBatch: true, storage })
   signInference(graph, { height, width }, (pictures) => folded.apply(normalise(pictures)) as tf.Tensor4D)
   folded.dispose()
   return graph

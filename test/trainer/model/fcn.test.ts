@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
+import { savedModel } from '../../../trainer/graph/graph.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 import { recordInference } from '../../../trainer/model/export.ts'
 import { type Architecture, bilinearKernel, buildFcn, foldedFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
@@ -102,5 +103,21 @@ describe('FCN on VGG16', () => {
       expect(largest(probability!, expected)).toBeLessThan(1e-5)
     }
     session.close()
+  })
+
+  it('stored in float16, says nearly the same in half the bytes', async () => {
+    const [height, width] = [48, 64]
+    const architecture = { ...small, width: 0.1 }
+    const model = trained(architecture, height, width)
+    const pictures = random([2, height, width, 3])
+    const [whole, half] = [recordInference(model, architecture), recordInference(model, architecture, 'float16')]
+    const bytes = (graph: typeof whole) => savedModel(graph).reduce((sum, piece) => sum + piece.length, 0)
+    expect(bytes(half) / bytes(whole)).toBeLessThan(0.6)
+    const [a, b] = [await openSession(whole), await openSession(half)]
+    const difference = largest(a.call('score', { pictures }).probability!, b.call('score', { pictures }).probability!)
+    expect(difference).toBeGreaterThan(0)
+    expect(difference).toBeLessThan(0.01)
+    a.close()
+    b.close()
   })
 })

@@ -1,0 +1,30 @@
+// IEEE 754 binary16, as half the bytes of float32 weights. Node has no Float16Array before version 24.
+
+const [float, bits] = (() => {
+  const buffer = new ArrayBuffer(4)
+  return [new Float32Array(buffer), new Uint32Array(buffer)] as const
+})()
+
+/** Rounds to the nearest half, ties to even. What is too large becomes infinite. */
+function toHalf(value: number): number {
+  float[0] = value
+  const word = bits[0]!
+  const sign = (word >>> 16) & 0x8000
+  const exponent = ((word >>> 23) & 0xff) - 112
+  const mantissa = word & 0x7fffff
+  if (exponent >= 31) return sign | 0x7c00 | (exponent === 143 && mantissa ? 0x200 : 0)
+  if (exponent < -10) return sign
+  // A subnormal half has its leading one in the mantissa.
+  const [whole, drop] = exponent <= 0 ? [mantissa | 0x800000, 14 - exponent] : [mantissa | (exponent << 23), 13]
+  const rest = whole & ((1 << drop) - 1)
+  const tie = 1 << (drop - 1)
+  const kept = whole >>> drop
+  return sign | (kept + (rest > tie || (rest === tie && kept & 1) ? 1 : 0))
+}
+
+/** The bits of each value as a half. */
+export function toHalves(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length)
+  for (let i = 0; i < values.length; i++) halves[i] = toHalf(values[i]!)
+  return halves
+}
