@@ -29,6 +29,14 @@ class Recorder extends NodeJSKernelBackend {
   /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
   private steps = new WeakMap<Output, Output>()
 
+  /** Begins a graph, or none. What was known of tensors belongs to the graph before. */
+  begin(graph: Graph | undefined): void {
+    this.graph = graph
+    this.outputs = new WeakMap()
+    this.written = new WeakMap()
+    this.steps = new WeakMap()
+  }
+
   private get recording(): Graph {
     if (!this.graph)
       throw new Error('A symbolic tensor was used after its graph was recorded; compute with it inside `record` only')
@@ -217,7 +225,7 @@ export function record<T>(graph: Graph, body: () => T): T {
   const backend = register()
   const [outer, random] = [tf.getBackend(), Math.random]
   if (backend.graph) throw new Error('A graph is being recorded already; record one after the other')
-  backend.graph = graph
+  backend.begin(graph)
   Math.random = () => {
     throw new Error(
       'Random numbers were drawn in JavaScript while a graph was recorded; they would be the same in every call. Use randomUniform of trainer/graph/ops.ts.',
@@ -234,7 +242,7 @@ export function record<T>(graph: Graph, body: () => T): T {
   } finally {
     Math.random = random
     void tf.setBackend(outer)
-    backend.graph = undefined
+    backend.begin(undefined)
   }
 }
 

@@ -169,6 +169,15 @@ describe('a recorded graph', () => {
     expect(() => record(new Graph(), () => tf.add(1, 2))).not.toThrow()
   })
 
+  it('holds a tensor from outside as a constant in every graph that uses it', async () => {
+    const weight = tf.tensor1d([1, 2, 3])
+    for (const factor of [2, 3]) {
+      const [y] = await recorded((x) => [tf.mul(tf.mul(x!, weight), factor)], [tf.ones([2, 3])])
+      expect(Array.from(y!.dataSync()).slice(0, 3)).toEqual([factor, 2 * factor, 3 * factor])
+    }
+    expect(Array.from(weight.dataSync())).toEqual([1, 2, 3])
+  })
+
   it('leaves no tensor behind', () => {
     const before = tf.memory().numTensors
     const graph = new Graph()
