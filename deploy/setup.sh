@@ -36,7 +36,11 @@ main() {
       with_tests=true
       steps+=(python)
       ;;
-    *) die "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")" ;;
+    *)
+      say "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")"
+      if [[ $1 == --help ]]; then exit 0; fi
+      die "" "Expected nothing, --tests or --help, found $1."
+      ;;
   esac
   check_machine
   choose_tensorflow
@@ -44,6 +48,7 @@ main() {
 
   mkdir -p .setup/log
   take_lock
+  if all_ready; then return; fi # the other one has done it
   trap clean_up EXIT
   trap 'say "" "Interrupted. Nothing is half done: run it again and it goes on from here."; exit 130' INT TERM HUP
   rm -rf .setup/work.* .tensorflow/new.* # left by one that was killed

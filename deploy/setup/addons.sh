@@ -59,7 +59,8 @@ gstreamer_addon_make() {
   rm -rf "$build"
 }
 
-# A folder outside the checkout to build a copy of the package $1 in: gyp cannot do with spaces or quotes in a path.
+# A folder outside the checkout to build a copy of the package $1 in: gyp cannot do with spaces or quotes in a path, be it
+# the addon's, that of Node's headers or its own.
 open_build() {
   local temporary=${TMPDIR:-/tmp} headers
   headers=$(node_headers)
@@ -69,11 +70,16 @@ open_build() {
   cp -r --no-dereference "$1" "$build/addon"
   rm -rf "$build"/addon/{build,lib,deps}
   ln -s "$headers" "$build/node"
+  mkdir "$build/node_modules"
+  ln -s "$root"/node_modules/* "$build/node_modules/"
+  rm "$build/node_modules/node-gyp"
+  cp -r node_modules/node-gyp "$build/node_modules/"
 }
 
 node_gyp() {
   detail 'compiling'
-  (cd "$build/addon" && clean_npm node "$root/node_modules/node-gyp/bin/node-gyp.js" rebuild --jobs=max --nodedir="$build/node" "$@")
+  (cd "$build/addon" && clean_npm node --preserve-symlinks --preserve-symlinks-main "$build/node_modules/node-gyp/bin/node-gyp.js" \
+    rebuild --jobs=max --nodedir="$build/node" --loglevel=warn "$@")
 }
 
 # A prefix with include/node of the running Node. It comes with nodejs.org's archives, nvm and NodeSource's packages;

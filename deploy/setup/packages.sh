@@ -55,7 +55,7 @@ packages_make() {
     if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
       as_root=(sudo -n)
     else
-      fail "${#missing[@]} packages are missing and only root can install them. Run this, then the same command again:" "" \
+      fail "${#missing[@]} packages are missing and only root can install them. Run this, then the same command again:" \
         "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
     fi
   fi

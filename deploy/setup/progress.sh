@@ -9,6 +9,7 @@ columns=80
 if [[ -t 2 && ${TERM:-dumb} != dumb && -z ${CI:-} ]]; then
   live=true
   columns=$(stty size <&2 2>/dev/null | cut -d' ' -f2 || true)
+  if ((${columns:-0} < 40)); then columns=80; fi
 fi
 
 say() { printf '%s\n' "$@" >&3; }
@@ -30,7 +31,7 @@ note() {
 
 # Ends a step with a reason in words; every other failure shows the end of the step's log instead.
 fail() {
-  printf '%s\n' "$@" >"$work/reason"
+  printf '%s\n' "$@" | sed '/^$/d' >"$work/reason"
   exit 1
 }
 
@@ -46,7 +47,7 @@ tick() {
     if [[ -s $work/fetching ]]; then line+=${line:+, }$(fetched); fi
     parts="$title${line:+: $line}"
     if $live; then
-      printf '\r\033[K%s, %s' "${parts:0:$((${columns:-80} - 12))}" "$(seconds $((SECONDS - started)))" >&3
+      printf '\r\033[K%s, %s' "${parts:0:$((columns - 12))}" "$(seconds $((SECONDS - started)))" >&3
       sleep 0.5 3>&-
     else
       if ((SECONDS - started >= said + 30)); then

@@ -23,6 +23,7 @@ python_make() {
     return
   fi
   version=$(python_version "$interpreter")
+  wheels=.setup/wheels/$kind-$(pinned_version)
   wheel=$(find_wheel "$version")
   if [[ -z $wheel ]]; then
     fetch_pinned_wheels $kind "$version" one
@@ -41,4 +42,4 @@ python_make() {
   rm -rf .setup/wheels
 }
 
-find_wheel() { find .setup/wheels -maxdepth 1 -name "tensorflow*-cp${1/./}-*.whl" 2>/dev/null | head -n 1; }
+find_wheel() { find "$wheels" -maxdepth 1 -name "tensorflow*-$(pinned_version)-cp${1/./}-*.whl" 2>/dev/null | head -n 1 || true; }

@@ -5,6 +5,8 @@
 # The lines of tensorflow.pins for this kind and machine: python, requirement, MB, sha256.
 pins() { awk -v kind="$1" -v machine="$machine" '$1 == kind && $2 == machine { print $3, $4, $5, $6 }' deploy/tensorflow.pins; }
 
+pinned_version() { awk '$4 ~ /^tensorflow/ { sub(".*==", "", $4); print $4; exit }' deploy/tensorflow.pins; }
+
 # Sets tensorflow_kind, tensorflow_dir, tensorflow_key (what the stamp must say) and tensorflow_stamp, from
 # ROADMASK_TENSORFLOW or else from the hardware that answers. Starts neither Python nor Node.
 choose_tensorflow() {
@@ -20,7 +22,7 @@ choose_tensorflow() {
         die "ROADMASK_TENSORFLOW=$wanted: there is no such TensorFlow for $machine (see deploy/tensorflow.pins)." \
           "Set it to cpu, or to a folder with include/ and lib/ of a libtensorflow for $machine."
       fi
-      tensorflow_version=$(sed -n 's/^[^ ]* tensorflow[^ ]*==\([^ ]*\) .*/\1/p' <<<"$tensorflow_key" | head -n 1)
+      tensorflow_version=$(pinned_version)
       tensorflow_dir=$root/.tensorflow/$wanted-$tensorflow_version
       ;;
     jetson)
@@ -39,7 +41,7 @@ choose_tensorflow() {
     *)
       tensorflow_kind=folder
       tensorflow_dir=$(cd "${INIT_CWD:-$PWD}" && cd "$wanted" 2>/dev/null && pwd -P) ||
-        die "ROADMASK_TENSORFLOW=$wanted: expected cpu, cuda, jetson or a folder with include/ and lib/, found neither."
+        die "ROADMASK_TENSORFLOW=$wanted: expected cpu, cuda, jetson or a folder with include/ and lib/, and there is no such folder."
       tensorflow_key="$tensorflow_dir $(stat -Lc '%s %Y' "$tensorflow_dir"/lib/libtensorflow.so 2>/dev/null || true)"
       tensorflow_stamp=.setup/tensorflow-folder
       return
@@ -90,6 +92,7 @@ tensorflow_make() {
     return
   fi
   mkdir -p "$new"
+  wheels=.setup/wheels/${tensorflow_dir##*/}
   if [[ $tensorflow_kind == jetson ]]; then
     fetch_named_wheel "$tensorflow_key"
   else
@@ -136,7 +139,7 @@ find_fitting_python() {
 
 python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none; }
 
-# Fetches what tensorflow.pins has for the kind $1 and the Python version $2 into .setup/wheels, with the companions for
+# Fetches what tensorflow.pins has for the kind $1 and the Python version $2 into the folder $wheels, with the companions for
 # any Python where $3 is `all`. pip checks the hashes.
 fetch_pinned_wheels() {
   local python platforms=() glibc megabytes=0 requirements="" tag requirement size hash
@@ -153,7 +156,7 @@ fetch_pinned_wheels() {
   expect_download "$megabytes"
   note "$megabytes MB to fetch with pip"
   if ! retry 'DO NOT MATCH THE HASHES|No space left' clean_pip "$python" download --no-deps --require-hashes --only-binary=:all: \
-    --implementation cp --python-version "$2" "${platforms[@]}" --dest .setup/wheels --requirement "$work/requirements"; then
+    --implementation cp --python-version "$2" "${platforms[@]}" --dest "$wheels" --requirement "$work/requirements"; then
     explain_pip "$(awk '{ print $1 }' "$work/requirements" | paste -sd ' ')"
   fi
   : >"$work/fetching"
@@ -165,26 +168,25 @@ fetch_named_wheel() {
   name=${name##*/}
   need_disk 3000
   [[ $name == *.whl ]] || fail "ROADMASK_TENSORFLOW_WHEEL=$1: expected the file or the URL of a .whl"
-  mkdir -p .setup/wheels
+  expect_download 500
   if [[ $1 != *://* ]]; then
     [[ -f $1 ]] || fail "ROADMASK_TENSORFLOW_WHEEL=$1: there is no such file"
-    cp "$1" .setup/wheels/
+    ln -sf "$1" "$wheels/"
     return
   fi
   python=$(find_python)
   IFS=- read -r -a tags <<<"${name%.whl}" # name, version, (build,) python, abi, platform
-  expect_download 500
   if ! retry 'DO NOT MATCH THE HASHES|No space left|404' clean_pip "$python" download --no-deps --only-binary=:all: --implementation cp \
-    --python-version "${tags[-3]#cp}" --abi "${tags[-2]}" --platform "${tags[-1]%%.*}" --dest .setup/wheels "$1"; then
+    --python-version "${tags[-3]#cp}" --abi "${tags[-2]}" --platform "${tags[-1]%%.*}" --dest "$wheels" "$1"; then
     explain_pip "$1"
   fi
   : >"$work/fetching"
 }
 
 expect_download() {
-  rm -rf .setup/wheels
-  mkdir -p .setup/wheels
-  printf '%s\n%s\n' "$1" .setup/wheels >"$work/fetching"
+  rm -rf "$wheels/temporary" # whole wheels of an earlier attempt stay: pip checks their hashes again
+  mkdir -p "$wheels"
+  printf '%s\n%s\n' "$1" "$wheels" >"$work/fetching"
   detail 'fetching'
 }
 
@@ -205,8 +207,8 @@ clean_pip() (
       PIP_* | PYTHONPATH | PYTHONHOME) unset "$name" ;;
     esac
   done
-  mkdir -p .setup/wheels/temporary
-  export TMPDIR=$root/.setup/wheels/temporary PIP_REQUIRE_VIRTUALENV=0
+  mkdir -p "$wheels/temporary"
+  export TMPDIR=$root/$wheels/temporary PIP_REQUIRE_VIRTUALENV=0
   exec "$1" -m pip --disable-pip-version-check --no-input "${@:2}"
 )
 
@@ -222,15 +224,18 @@ explain_pip() {
 # relative to itself (nvidia/*/lib, tensorflow.libs/).
 unpack_library() {
   local new=$1 wheel status
-  for wheel in .setup/wheels/*.whl; do
+  for wheel in "$wheels"/*.whl; do
     status=0
     unzip -q -o "$wheel" 'tensorflow/libtensorflow*.so*' 'tensorflow/include/tensorflow/*' 'tensorflow/include/tsl/*' \
       'tensorflow/include/xla/tsl/*' 'tensorflow.libs/*' 'nvidia/*' -x 'nvidia/*/include/*' '*.py' -d "$new/wheel" || status=$?
     # 11: a pattern without a match.
-    if ((status != 0 && status != 11)); then fail "$wheel could not be unpacked (unzip says $status); run this again."; fi
+    if ((status != 0 && status != 11)); then
+      rm -f "$wheel"
+      fail "$wheel could not be unpacked (unzip says $status); run this again."
+    fi
   done
   if [[ ! -f $new/wheel/tensorflow/libtensorflow_cc.so.2 ]]; then
-    fail "Expected tensorflow/libtensorflow_cc.so.2 in the wheel, found none: $(cd .setup/wheels && echo ./*.whl)." \
+    fail "Expected tensorflow/libtensorflow_cc.so.2 in the wheel, found none: $(cd "$wheels" && echo ./*.whl)." \
       "That is not a TensorFlow wheel of 2.12 to 2.21 for Linux."
   fi
   mkdir "$new/lib"
