@@ -1,0 +1,194 @@
+// A camera as main sees it: its process, started again on a ladder of delays; its state, which people are told; and whether
+// it is switched on. Frames do not come by here.
+import { join } from 'node:path'
+import type { ModelInput } from '../deploy/bundle.ts'
+import type { FromCamera, ToCamera } from './capture/messages.ts'
+import type { CameraPicture } from './capture/pipeline.ts'
+import type { CameraConfig, Config } from './config.ts'
+import { type Log, withoutSecrets } from './log.ts'
+import { build } from './paths.ts'
+import { type Child, retryDelayMs, startChild } from './supervise.ts'
+import { type CameraEvent, type CameraStatus, wireVersion } from './wire.ts'
+
+export interface Camera {
+  name: string
+  status(): CameraStatus
+  /** Resident process, for memory. */
+  pid(): number | undefined
+  /** Times the process was started again. */
+  restarts(): number
+  setEnabled(enabled: boolean): void
+  /** Where frames go from now on. */
+  setSegment(socket: string): void
+  /** Whether anybody looks at the pictures. */
+  setWatched(watched: boolean): void
+  stop(): Promise<void>
+}
+
+export interface CameraListener {
+  status(status: CameraStatus): void
+  event(event: CameraEvent): void
+  /** JPEG of a frame that the model was given. */
+  picture(camera: string, frame: number, jpeg: Uint8Array): void
+  /** Frames since the last call, about every second. */
+  frames(camera: string, count: number): void
+  /** A new process counts frames from 1. */
+  started(camera: string): void
+}
+
+export interface CameraSurroundings {
+  input: ModelInput
+  preview: Config['preview']
+  log: Log
+}
+
+/** A camera that held so long was a good one: the ladder of delays starts afresh. */
+const settledMs = 30_000
+/** A process that says nothing for so long hangs, say in a driver. */
+const silenceMs = 15_000
+const stopGraceMs = 1500
+/** Two pulls, two buses, and what Node itself needs. */
+const threads = '12'
+
+/** Starts a camera, unless it is configured as switched off. */
+export function startCamera(config: CameraConfig, { input, preview, log }: CameraSurroundings, on: CameraListener): Camera {
+  const { name } = config
+  let child: Child<ToCamera> | undefined
+  let picture: CameraPicture | undefined
+  let segment: string | undefined
+  let watched = false
+  let enabled = config.enabled
+  let failures = 0
+  let restarts = -1
+  let onlineSinceMs = 0
+  let heardMs = 0
+  let seen = 0
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let wasLost = false
+  let status: CameraStatus = makeStatus(enabled ? 'offline' : 'disabled', enabled ? 'starting' : 'switched off')
+
+  function makeStatus(state: CameraStatus['state'], reason: string): CameraStatus {
+    return { version: wireVersion, camera: name, state, since_us: Date.now() * 1000, reason }
+  }
+
+  function setStatus(state: CameraStatus['state'], reason = '') {
+    if (status.state === state && status.reason === reason) return
+    const next = makeStatus(state, reason)
+    status = { ...next, since_us: status.state === state ? status.since_us : next.since_us }
+    on.status(status)
+  }
+
+  const event = (type: CameraEvent['type'], detail: string) =>
+    on.event({ version: wireVersion, camera: name, at_us: Date.now() * 1000, type, detail })
+
+  function start() {
+    clearTimeout(timer)
+    restarts++
+    seen = 0
+    heardMs = performance.now()
+    let again: Extract<FromCamera, { type: 'lost' }>['again'] = 'later'
+    let said: string | undefined
+    on.started(name)
+    const mine = startChild<ToCamera, FromCamera>(
+      join(build, 'edge-agent/capture/camera.js'),
+      { UV_THREADPOOL_SIZE: threads },
+      log,
+      {
+        message(message) {
+          heardMs = performance.now()
+          if (message.type === 'online') online(message.picture)
+          if (message.type === 'picture') on.picture(name, message.frame, message.jpeg)
+          if (message.type === 'alive') {
+            on.frames(name, message.frames - seen)
+            seen = message.frames
+          }
+          if (message.type !== 'lost') return
+          said = message.reason
+          again = message.again
+          if (message.forgetPicture) picture = undefined
+        },
+        ended(reason) {
+          if (child !== mine) return
+          child = undefined
+          lost(said ?? `The camera process ${reason}`, again)
+        },
+      },
+    )
+    child = mine
+    mine.send({ type: 'start', camera: config, input, preview, ...(picture && { picture }) })
+    mine.send({ type: 'watched', watched })
+    if (segment) mine.send({ type: 'segment', socket: segment })
+  }
+
+  function online(found: CameraPicture) {
+    picture = found
+    onlineSinceMs = performance.now()
+    log.info({ camera: name, width: found.width, height: found.height }, 'camera online')
+    setStatus('online')
+    if (wasLost) event('camera_back', `${found.width} x ${found.height}`)
+    wasLost = false
+  }
+
+  function lost(reason: string, again: 'later' | 'now' | 'never') {
+    if (again === 'now') return start()
+    if (status.state === 'online') {
+      if (performance.now() - onlineSinceMs > settledMs) failures = 0
+      event('camera_lost', reason)
+      wasLost = true
+    }
+    setStatus('offline', reason)
+    if (again === 'never') return log.info({ camera: name }, reason)
+    const delayMs = retryDelayMs(failures++)
+    log.warn({ camera: name, source: withoutSecrets(config.source), retry_s: delayMs / 1000 }, `camera lost: ${reason}`)
+    timer = setTimeout(start, delayMs)
+  }
+
+  const watch = setInterval(() => {
+    const patience = Math.max(silenceMs, 4 * config.timeout_ms)
+    if (!child || performance.now() - heardMs < patience) return
+    log.error({ camera: name }, `the camera process said nothing for ${patience / 1000} s and is replaced`)
+    heardMs = performance.now()
+    child.kill()
+  }, 1000)
+
+  function end(): Promise<void> {
+    clearTimeout(timer)
+    const ending = child
+    child = undefined
+    return ending?.stop(stopGraceMs) ?? Promise.resolve()
+  }
+
+  if (enabled) start()
+  return {
+    name,
+    status: () => status,
+    pid: () => child?.pid,
+    restarts: () => Math.max(0, restarts),
+    setEnabled(yes) {
+      if (yes === enabled || stopped) return
+      enabled = yes
+      log.info({ camera: name }, yes ? 'camera switched on' : 'camera switched off')
+      event(yes ? 'camera_enabled' : 'camera_disabled', '')
+      failures = 0
+      wasLost = false
+      setStatus(yes ? 'offline' : 'disabled', yes ? 'starting' : 'switched off')
+      const ended = end()
+      // A camera can be open once only: the next process waits until the last one has let go of it.
+      if (yes) ended.then(() => enabled && !child && !stopped && start())
+    },
+    setSegment(socket) {
+      segment = socket
+      child?.send({ type: 'segment', socket })
+    },
+    setWatched(yes) {
+      watched = yes
+      child?.send({ type: 'watched', watched })
+    },
+    async stop() {
+      stopped = true
+      clearInterval(watch)
+      await end()
+    },
+  }
+}

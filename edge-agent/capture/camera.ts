@@ -1,0 +1,206 @@
+// The process of one camera: plays its pipeline, numbers and times its frames, and gives the newest one to the process that
+// segments whenever that asks. It lives as long as the connection to the camera does: whatever goes wrong, it says why and
+// ends, and main starts another. (A stopped pipeline would leave a thread parked and memory behind in the binding.)
+import { connect, type Socket } from 'node:net'
+import { withoutSecrets } from '../log.ts'
+import { writeFrame } from '../segment/frame-socket.ts'
+import type { Region } from '../wire.ts'
+import { captureClock } from './capture-clock.ts'
+import { type Frame, frameChoice } from './frame-choice.ts'
+import { readPacket } from './gdp.ts'
+import { type AppSink, type BusMessage, hasElement, makePipeline, type Pipeline } from './gstreamer.ts'
+import type { FromCamera, ToCamera } from './messages.ts'
+import { type CameraPicture, cameraPipeline, probeText } from './pipeline.ts'
+import { type Hardware, loops, noHardware } from './source.ts'
+import { unpackRows } from './unpack-rows.ts'
+
+type Start = Extract<ToCamera, { type: 'start' }>
+type Again = Extract<FromCamera, { type: 'lost' }>['again']
+
+/** GST_SEEK_FLAG_SEGMENT: at the end of the video comes `segment-done` instead of the end of the stream. */
+const segmentSeek = 8
+/** An RTSP camera may take its time to answer and to send a picture that stands alone. */
+const patienceForFirst = 3
+/** Pictures a second while nobody looks, so that the latest one is never old. */
+const unwatchedFps = 1
+
+let playing: Pipeline | undefined
+let segment: Socket | undefined
+let asked = false
+let watched = false
+let giveFrame: (() => void) | undefined
+
+const tell = (message: FromCamera) => process.connected && process.send?.(message)
+
+/** Ends the process. SIGKILL, because leaving by exit() would wait for the binding's parked threads. */
+function end(): never {
+  playing?.stop() // gives the camera back
+  process.kill(process.pid, 'SIGKILL')
+  throw new Error('unreachable')
+}
+
+function lost(reason: string, again: Again = 'later') {
+  const forgetPicture = /data stream|negotiat/i.test(reason) // perhaps the camera's picture has another size now
+  process.send?.({ type: 'lost', reason: withoutSecrets(reason), again, forgetPicture } satisfies FromCamera, end)
+}
+
+/** What GStreamer has of NVIDIA's. Asked for on arm64 alone: the binding complains aloud of what is missing. */
+function findHardware(): Hardware {
+  if (process.arch !== 'arm64') return noHardware
+  const [nvvidconv, nvjpegenc, nvarguscamerasrc] = ['nvvidconv', 'nvjpegenc', 'nvarguscamerasrc'].map(hasElement)
+  return { nvvidconv: nvvidconv!, nvjpegenc: nvjpegenc!, nvarguscamerasrc: nvarguscamerasrc! }
+}
+
+const reasonOf = ({ name, message }: BusMessage) =>
+  `${message ?? 'GStreamer failed'} (${name?.split('/').at(-1) ?? 'pipeline'})`
+
+/** Plays the source alone until its first frame says what the camera gives. */
+function probe({ camera }: Start, hardware: Hardware): Promise<CameraPicture> {
+  return new Promise((resolve) => {
+    const pipeline = makePipeline(probeText(camera, hardware))
+    playing = pipeline
+    pipeline.pollBus((message) => {
+      if (playing !== pipeline) return
+      if (message.type === 'error') lost(reasonOf(message))
+      if (message.type === 'eos') lost('The source ended before its first picture')
+    })
+    pipeline.play()
+    const waited = camera.timeout_ms * patienceForFirst
+    const timer = setTimeout(() => lost(`No picture within ${waited / 1000} s`), waited)
+    ;(pipeline.findChild('probe') as AppSink).pull((buffer, caps) => {
+      if (!buffer) return
+      clearTimeout(timer)
+      pipeline.stop()
+      playing = undefined
+      const { width, height, format } = caps as { width: number; height: number; format: string }
+      resolve({ width, height, format, colorimetry: typeof caps.colorimetry === 'string' })
+    })
+  })
+}
+
+/** Calls back for every timed buffer of a sink, and once when there will be no more. */
+function pullAll(pipeline: Pipeline, name: string, each: (pts: bigint, payload: Buffer) => void) {
+  const sink = pipeline.findChild(name) as AppSink
+  const pull = () =>
+    sink.pull((packet) => {
+      if (!packet) return // the bus says why
+      const buffer = readPacket(packet)
+      if (buffer) each(buffer.pts, buffer.payload)
+      pull()
+    })
+  pull()
+}
+
+function play(start: Start, picture: CameraPicture, hardware: Hardware) {
+  const { camera, input, preview } = start
+  const { text, region, target } = cameraPipeline(camera, picture, input, preview, hardware)
+  const timesOf = captureClock()
+  const choice = frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
+  let frames = 0
+  let heardMs = performance.now() + camera.timeout_ms * (patienceForFirst - 1)
+
+  const pipeline = makePipeline(text)
+  playing = pipeline
+  pipeline.pollBus((message) => {
+    if (message.type === 'error') lost(reasonOf(message))
+    if (message.type === 'segment-done') pipeline.seek(0, segmentSeek)
+    if (message.type !== 'eos') return
+    if (loops(camera) && frames > 0) lost('The video could not be wound back', 'now')
+    else if (camera.loop === false) lost('The video has ended', 'never')
+    else lost('The stream has ended')
+  })
+  pipeline.play()
+
+  let pictureDue = false
+  let openedMs = Number.NEGATIVE_INFINITY
+  const shutter = pipeline.findChild('shutter')
+  const openShutter = (yes: boolean) => {
+    pictureDue = yes
+    if (shutter) shutter['drop-probability'] = yes ? 0 : 1
+  }
+  /** Lets the next frame through to the JPEG encoder where it is time for a picture. */
+  const openWhenDue = () => {
+    const everyMs = 1000 / (watched ? preview.fps : Math.min(preview.fps, unwatchedFps))
+    if (performance.now() - openedMs < everyMs * 0.9) return // frames come in steps: rather one early than each one late
+    openedMs = performance.now()
+    openShutter(true)
+  }
+
+  pullAll(pipeline, 'model', (pts, buffer) => {
+    heardMs = performance.now()
+    frames++
+    if (frames === 1) {
+      tell({ type: 'online', picture })
+      if (loops(camera)) pipeline.seek(0, segmentSeek)
+    }
+    choice.add({ number: frames, pts, ...timesOf(pts), pixels: unpackRows(buffer, target, input) })
+    giveFrame?.()
+    if (shutter) openWhenDue()
+  })
+  if (shutter)
+    pullAll(pipeline, 'preview', (pts, jpeg) => {
+      openShutter(false)
+      const gone = choice.addPicture(pts, jpeg)
+      if (gone) tell({ type: 'picture', frame: gone.number, jpeg })
+    })
+
+  const [width, height] = [picture.width, picture.height]
+  const part: Region = [region.x, region.y, region.width, region.height]
+  const give = (frame: Frame, socket: Socket) => {
+    if (frame.picture) tell({ type: 'picture', frame: frame.number, jpeg: frame.picture })
+    const header = {
+      camera: camera.name,
+      frame: frame.number,
+      capturedMicros: frame.wallMicros,
+      capturedMonotonicMicros: frame.monotonicMicros,
+      cameraWidth: width,
+      cameraHeight: height,
+      region: part,
+      picture: frame.picture !== undefined || pictureDue,
+    }
+    writeFrame(socket, header, frame.pixels)
+  }
+  giveFrame = () => {
+    if (!asked || !segment) return
+    const frame = choice.take()
+    if (!frame) return
+    asked = false
+    give(frame, segment)
+  }
+
+  setInterval(() => tell({ type: 'alive', frames }), 1000)
+  setInterval(() => {
+    if (performance.now() - heardMs > camera.timeout_ms)
+      lost(frames ? `No picture for ${camera.timeout_ms / 1000} s` : 'The camera answered but sent no picture')
+  }, 250)
+}
+
+function connectTo(path: string) {
+  segment?.destroy()
+  asked = false
+  const socket = connect(path)
+  segment = socket
+  socket.on('data', () => {
+    if (segment !== socket) return
+    asked = true
+    giveFrame?.()
+  })
+  socket.on('error', () => {}) // that process died; main tells where the next one listens
+  socket.on('close', () => {
+    if (segment === socket) segment = undefined
+  })
+}
+
+async function start(message: Start) {
+  const hardware = findHardware()
+  play(message, message.picture ?? (await probe(message, hardware)), hardware)
+}
+
+process.on('message', (message: ToCamera) => {
+  if (message.type === 'start') start(message).catch((error: Error) => lost(error.message))
+  if (message.type === 'segment') connectTo(message.socket)
+  if (message.type === 'watched') watched = message.watched
+  if (message.type === 'stop') end()
+})
+process.on('disconnect', end) // main has died
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}) // main decides, also on Ctrl-C

@@ -1,0 +1,112 @@
+// The whole pipeline of a camera as text: its source, the part and scale that the model takes, and pictures for people.
+// Pure, so that tests can read it and doctor can print it.
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { modelRegion } from '../../deploy/bundle.ts'
+import { type Fit, fitGeometry, type Rectangle, type Size } from '../../deploy/fit-geometry.ts'
+import type { CameraConfig, Config } from '../config.ts'
+import { type Hardware, isVideo, loops, sourceText } from './source.ts'
+
+/** What a camera gives, as its first raw frame tells. */
+export interface CameraPicture extends Size {
+  /** GStreamer's name of the pixel format, such as I420. */
+  format: string
+  /** Whether the stream says what its YUV means. */
+  colorimetry: boolean
+}
+
+export interface CameraPipeline {
+  text: string
+  /** The part of the camera's picture that the model sees, in camera pixels. */
+  region: Rectangle
+  /** Where the frames of the `model` sink lie in the model's picture; all of it, unless there are bars. */
+  target: Fit['target']
+}
+
+/** Pulls hold the newest few: one is taken at a time, and events of the stream come through the same door. */
+const sink = (name: string) => `gdppay ! appsink name=${name} max-buffers=8 drop=true sync=false async=false`
+/** Keeps the newest frame and lets the others go, so that nothing behind it can hold a camera up. */
+const newest = 'queue max-size-buffers=1 max-size-bytes=0 max-size-time=0 leaky=downstream'
+
+/** A pipeline that only tells what the camera gives, from its one sink `probe`. */
+export const probeText = (camera: CameraConfig, hardware: Hardware) =>
+  `${sourceText(camera, hardware)} ! appsink name=probe max-buffers=1 drop=true sync=false async=false`
+
+/**
+ * The pipeline of a camera that gives pictures of a known size. Its sinks `model` (RGB of the target's size, rows padded to
+ * 4 bytes) and `preview` (JPEG) give GDP packets, whose times pair them. The element `shutter` lets a preview through while
+ * its drop-probability is 0. A change of the picture's size breaks the pipeline, since nothing in it would fit any more.
+ */
+export function cameraPipeline(
+  camera: CameraConfig,
+  picture: CameraPicture,
+  input: ModelInput,
+  preview: Config['preview'],
+  hardware: Hardware,
+): CameraPipeline {
+  const { source, target } = fitGeometry(picture, input)
+  const video = [
+    sourceText(camera, hardware),
+    `capsfilter caps="video/x-raw,width=${picture.width},height=${picture.height}"`, // two caps in a row are no pipeline text
+    ...meaningOfYuv(picture, input),
+  ].join(' ! ')
+  const branches = [
+    [newest, crop(picture, source), ...scale(source, target), ...toRgb(picture), sink('model')],
+    preview.fps > 0 ? previewBranch(picture, preview, hardware) : [],
+  ]
+  const text = [
+    loops(camera) ? `${video} ! ${seekable}` : video,
+    `! identity single-segment=true${isVideo(camera.source) ? ' sync=true' : ''} ! tee name=frames`,
+    ...branches.filter(({ length }) => length).map((branch) => `frames. ! ${branch.filter(Boolean).join(' ! ')}`),
+  ].join(' ')
+  return { text, region: modelRegion(picture, input), target }
+}
+
+/**
+ * gdppay refuses seeks and swallows flushes. So a seek reaches the source of a looping video through a sink of its own, and
+ * goes by segments, without a flush; `single-segment` behind it makes one segment of them that never ends.
+ */
+const seekable =
+  'tee name=seekable seekable. ! queue max-size-buffers=1 ! fakesink sync=false async=false enable-last-sample=false seekable.'
+
+const isYuv = ({ format }: CameraPicture) => !/RGB|BGR|GBR|GRAY|r210/.test(format)
+
+/** Where a stream does not say what its YUV means, it means what the bundle says. */
+function meaningOfYuv(picture: CameraPicture, { matrix, range }: ModelInput): string[] {
+  if (!isYuv(picture) || picture.colorimetry) return []
+  // GstVideoColorimetry as range:matrix:transfer:primaries; 1 full, 2 video; 4 BT.601, 3 BT.709; the rest is not used.
+  const colorimetry = `${range === 'full' ? 1 : 2}:${matrix === 'bt601' ? 4 : 3}:0:0`
+  return [`capssetter join=true replace=false caps="video/x-raw,colorimetry=(string)${colorimetry}"`]
+}
+
+function crop(picture: Size, part: Rectangle): string {
+  const right = picture.width - part.x - part.width
+  const bottom = picture.height - part.y - part.height
+  return part.x || part.y || right || bottom ? `videocrop left=${part.x} right=${right} top=${part.y} bottom=${bottom}` : ''
+}
+
+/** `bilinear2` is a triangle filter as wide as the reduction, the twin of the training's; `bilinear` takes two samples. */
+function scale(from: Size, to: Size): string[] {
+  if (from.width === to.width && from.height === to.height) return []
+  return ['videoscale method=bilinear2 add-borders=false', `video/x-raw,width=${to.width},height=${to.height}`]
+}
+
+/**
+ * Scaled first, then converted: fewer pixels to convert. On the way from YUV, 16 bits a channel: GStreamer's 8-bit matrix
+ * rounds down at each step, which made green 3.5 of 255 darker than the picture; by 16 bits it is 0.7.
+ */
+const toRgb = (picture: CameraPicture) => [
+  ...(isYuv(picture) ? ['videoconvert dither=none', 'video/x-raw,format=ARGB64'] : []),
+  'videoconvert dither=none',
+  'video/x-raw,format=RGB',
+]
+
+function previewBranch(picture: Size, { max_width, quality }: Config['preview'], hardware: Hardware): string[] {
+  const width = Math.min(picture.width, max_width)
+  const even = (size: number) => Math.max(2, 2 * Math.round(size / 2))
+  const size = { width: even(width), height: even((picture.height * width) / picture.width) }
+  const caps = `width=${size.width},height=${size.height},pixel-aspect-ratio=1/1`
+  const encode = hardware.nvjpegenc
+    ? ['nvvidconv', `video/x-raw(memory:NVMM),format=I420,${caps}`, `nvjpegenc quality=${quality}`]
+    : ['videoscale add-borders=false', `video/x-raw,${caps}`, 'videoconvert', `jpegenc quality=${quality}`]
+  return [newest, 'identity name=shutter drop-probability=1', ...encode, sink('preview')]
+}

@@ -1,0 +1,139 @@
+// The process that segments, as main sees it: started at once when it died; replaced, with the new one warm before the
+// switch, when it takes too much memory; killed and replaced when it hangs.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+import type { Log } from './log.ts'
+import { build } from './paths.ts'
+import { sizesFor } from './segment/choose-batch.ts'
+import type { FromSegment, MaskMade, ToSegment } from './segment/messages.ts'
+import { type Child, residentMib, retryDelayMs, startChild } from './supervise.ts'
+
+export interface Inference {
+  /** Undefined until the model is ready for the first time. */
+  compute(): 'cpu' | 'gpu' | undefined
+  /** Whether a process takes frames now. */
+  ready(): boolean
+  pid(): number | undefined
+  stop(): Promise<void>
+}
+
+export interface InferenceListener {
+  /** Masks are made by frames sent to this Unix socket from now on. */
+  ready(socket: string): void
+  mask(mask: MaskMade): void
+  /** It will never work as configured. */
+  refused(reason: string): void
+}
+
+/** A GPU may search minutes for its fastest convolutions. */
+const loadTimeoutMs = 300_000
+const watchEveryMs = 2000
+/** A limit below what the model needs must not make it start all the time. */
+const betweenReplacementsMs = 60_000
+const stopGraceMs = 1500
+
+interface Process {
+  child: Child<ToSegment>
+  socket: string
+  heardMs: number
+  limitMib: number
+}
+
+/** Starts the process with the config's bundle. */
+export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
+  const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
+  const batches = sizesFor(config.cameras.length, config.segment.max_batch)
+  let current: Process | undefined // takes frames
+  let next: Process | undefined // loads and warms up
+  let compute: 'cpu' | 'gpu' | undefined
+  let count = 0
+  let failures = 0
+  let replacedMs = 0
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+
+  const env = {
+    UV_THREADPOOL_SIZE: '4',
+    TF_CPP_MIN_LOG_LEVEL: '2', // its errors, without its greetings
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true', // a Jetson shares its memory with the system
+    ...(config.compute === 'cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
+  }
+
+  function launch() {
+    if (stopped || next) return
+    const socket = join(dir, `segment-${++count}.sock`)
+    const child = startChild<ToSegment, FromSegment>(join(build, 'edge-agent/segment/segment.js'), env, log, {
+      message(message) {
+        mine.heardMs = performance.now()
+        if (message.type === 'mask') on.mask(message)
+        if (message.type === 'ready') becomeReady(mine, message)
+        if (message.type === 'refused') on.refused(message.reason)
+      },
+      ended: (reason) => ended(mine, reason),
+    })
+    const mine: Process = { child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY }
+    next = mine
+    child.send({ type: 'start', bundle: config.bundle, socket, compute: config.compute, batches })
+  }
+
+  async function becomeReady(mine: Process, { compute: found, loadMs, warmMs }: Extract<FromSegment, { type: 'ready' }>) {
+    const previous = current
+    current = mine
+    if (next === mine) next = undefined
+    compute = found
+    const memory = (mine.child.pid && (await residentMib(mine.child.pid))) || 0
+    mine.limitMib = config.segment.memory_limit_mib || 2 * memory + 512
+    const times = { load_s: Math.round(loadMs) / 1000, warm_up_s: Math.round(warmMs) / 1000 }
+    log.info({ compute, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
+    if (stopped || current !== mine) return
+    on.ready(mine.socket)
+    await previous?.child.stop(stopGraceMs)
+  }
+
+  function ended(mine: Process, reason: string) {
+    rm(mine.socket, { force: true }).catch(() => {})
+    if (mine !== current && mine !== next) return
+    const wasCurrent = mine === current
+    if (wasCurrent) current = undefined
+    else next = undefined
+    if (stopped) return
+    if (wasCurrent) failures = 0
+    const delayMs = wasCurrent ? 0 : retryDelayMs(failures++)
+    log.error({ retry_s: delayMs / 1000 }, `the segmenting process ${reason}`)
+    clearTimeout(timer)
+    timer = setTimeout(launch, delayMs)
+  }
+
+  const watch = setInterval(async () => {
+    const now = performance.now()
+    if (next && now - next.heardMs > loadTimeoutMs) next.child.kill()
+    const mine = current
+    if (!mine) return
+    if (now - mine.heardMs > config.segment.timeout_ms) {
+      log.error(`the segmenting process said nothing for ${config.segment.timeout_ms / 1000} s and is replaced`)
+      return mine.child.kill()
+    }
+    mine.child.send({ type: 'ping' })
+    const memory = mine.child.pid && (await residentMib(mine.child.pid))
+    if (!memory || memory <= mine.limitMib || next || (replacedMs && now - replacedMs < betweenReplacementsMs)) return
+    replacedMs = now
+    log.warn({ memory_mib: memory, limit_mib: mine.limitMib }, 'the segmenting process takes too much memory and is replaced')
+    launch()
+  }, watchEveryMs)
+
+  launch()
+  return {
+    compute: () => compute,
+    ready: () => current !== undefined,
+    pid: () => current?.child.pid,
+    async stop() {
+      stopped = true
+      clearInterval(watch)
+      clearTimeout(timer)
+      await Promise.all([current?.child.stop(stopGraceMs), next?.child.stop(stopGraceMs)])
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,101 @@
+// Masks on their way out: each gets its facts, and the picture of the very frame it was made of where there is one. A mask
+// whose picture is still being encoded waits for it, a moment at most and never past a newer mask.
+import type { Manifest } from '../deploy/bundle.ts'
+import { monotonicMicros } from './segment/frame-socket.ts'
+import type { MaskMade } from './segment/messages.ts'
+import { type MaskMessage, type Result, wireVersion } from './wire.ts'
+
+export interface Results {
+  /** A camera process starts to count frames from 1. */
+  started(camera: string): void
+  picture(camera: string, frame: number, jpeg: Uint8Array): void
+  mask(made: MaskMade): void
+}
+
+/** A JPEG takes some milliseconds; a frame whose picture does not come goes without. */
+const patienceMs = 40
+/** Pictures that wait for their mask; the model takes one frame at a time. */
+const keptPictures = 4
+
+interface Track {
+  masks: number
+  lastFrame: number
+  pictures: Map<number, Uint8Array>
+  held: { made: MaskMade; timer: NodeJS.Timeout } | undefined
+}
+
+const none = new Uint8Array()
+
+/** `publish` is called for each mask, in the order of its camera's frames. */
+export function makeResults(manifest: Manifest, publish: (message: MaskMessage) => void): Results {
+  const tracks = new Map<string, Track>()
+  const fresh = (): Track => ({ masks: 0, lastFrame: 0, pictures: new Map(), held: undefined })
+  const trackOf = (camera: string) => {
+    const track = tracks.get(camera) ?? fresh()
+    tracks.set(camera, track)
+    return track
+  }
+
+  function release(track: Track) {
+    const held = track.held
+    if (!held) return
+    clearTimeout(held.timer)
+    track.held = undefined
+    send(track, held.made)
+  }
+
+  function send(track: Track, made: MaskMade) {
+    const { frame } = made.frame
+    const picture = track.pictures.get(frame) ?? none
+    for (const old of track.pictures.keys()) if (old <= frame) track.pictures.delete(old)
+    track.masks++
+    publish({ result: resultOf(made, frame - track.masks), mask: made.png, picture })
+  }
+
+  function resultOf({ frame, facts, timings, sentMonotonicMicros }: MaskMade, dropped: number): Result {
+    const now = monotonicMicros()
+    const toMs = (micros: number) => Math.round(micros / 10) / 100
+    return {
+      version: wireVersion,
+      camera: frame.camera,
+      frame: frame.frame,
+      captured_us: frame.capturedMicros,
+      age_ms: toMs(now - frame.capturedMonotonicMicros),
+      model: manifest.name,
+      width: manifest.input.width,
+      height: manifest.input.height,
+      camera_width: frame.cameraWidth,
+      camera_height: frame.cameraHeight,
+      region: frame.region,
+      classes: manifest.classes.map(({ name }) => name),
+      road_class: manifest.road,
+      ...facts,
+      timings_ms: { ...timings, publish: toMs(now - sentMonotonicMicros) },
+      dropped,
+    }
+  }
+
+  return {
+    started(camera) {
+      const track = tracks.get(camera)
+      if (track) release(track)
+      tracks.set(camera, fresh())
+    },
+    picture(camera, frame, jpeg) {
+      const track = trackOf(camera)
+      track.pictures.set(frame, jpeg)
+      for (const old of [...track.pictures.keys()].slice(0, -keptPictures)) track.pictures.delete(old)
+      if (track.held?.made.frame.frame === frame) release(track)
+    },
+    mask(made) {
+      const { camera, frame, picture } = made.frame
+      const track = trackOf(camera)
+      // A process that was just replaced may still send what a newer one has overtaken.
+      if (frame <= track.lastFrame) return
+      track.lastFrame = frame
+      release(track)
+      if (!picture || track.pictures.has(frame)) return send(track, made)
+      track.held = { made, timer: setTimeout(() => release(track), patienceMs) }
+    },
+  }
+}

@@ -1,0 +1,36 @@
+// What main and the process that segments say to each other (Node's IPC, serialization `advanced`).
+import type { Coverage } from '../facts/coverage.ts'
+import type { Timings } from '../wire.ts'
+import type { FrameHeader } from './frame-socket.ts'
+
+export type ToSegment =
+  | {
+      type: 'start'
+      /** Folder of the bundle. */
+      bundle: string
+      /** Unix socket to listen on for frames. */
+      socket: string
+      compute: 'auto' | 'gpu' | 'cpu'
+      /** Batch sizes to warm up. */
+      batches: number[]
+    }
+  | { type: 'ping' }
+  | { type: 'stop' }
+
+export type FromSegment =
+  /** The model is warm and frames are taken. */
+  | { type: 'ready'; compute: 'cpu' | 'gpu'; loadMs: number; warmMs: number }
+  /** It will not work, and starting it again would not help. */
+  | { type: 'refused'; reason: string }
+  | { type: 'pong' }
+  | MaskMade
+
+export interface MaskMade {
+  type: 'mask'
+  frame: FrameHeader
+  png: Uint8Array
+  facts: Coverage
+  timings: Omit<Timings, 'publish'>
+  /** When it was sent, on the monotonic clock. */
+  sentMonotonicMicros: number
+}

@@ -1,0 +1,123 @@
+// The process that segments, one for all cameras: takes the newest frame of each, runs them through the bundle as one batch
+// and sends the masks to main as PNG. TensorFlow's calls block this process and no other; nothing runs beside them.
+import { performance } from 'node:perf_hooks'
+import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import { coverage } from '../facts/coverage.ts'
+import { chooseBatch } from './choose-batch.ts'
+import { type FrameSource, listenForFrames, monotonicMicros, type ReceivedFrame } from './frame-socket.ts'
+import { encodeMask } from './mask-png.ts'
+import type { FromSegment, ToSegment } from './messages.ts'
+
+type Start = Extract<ToSegment, { type: 'start' }>
+
+const tell = (message: FromSegment) => process.connected && process.send?.(message)
+const toMs = (micros: number) => Math.round(micros / 10) / 100
+
+async function start({ bundle: dir, socket, compute, batches }: Start) {
+  const began = performance.now()
+  const bundle = await loadBundle(dir)
+  if (compute === 'gpu' && bundle.compute !== 'gpu') {
+    const reason =
+      'The config wants "compute: gpu", but TensorFlow found no GPU it can use and would compute on the CPU. ' +
+      '"npm run doctor" says what it found; "compute: auto" takes what there is.'
+    return tell({ type: 'refused', reason })
+  }
+  const loaded = performance.now()
+  warmUp(bundle, batches)
+  const segmenter = makeSegmenter(bundle, batches)
+  await listenForFrames(socket, segmenter)
+  tell({ type: 'ready', compute: bundle.compute, loadMs: loaded - began, warmMs: performance.now() - loaded })
+}
+
+/** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
+function warmUp({ manifest: { input }, serve }: RunningBundle, batches: number[]) {
+  for (const n of batches) for (let i = 0; i < 2; i++) serve(new Uint8Array(n * input.width * input.height * 3), n)
+}
+
+function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
+  const { width, height } = manifest.input
+  const look = { width, height, colours: manifest.classes.map(({ colour }) => colour), road: manifest.road }
+  const pictureBytes = 3 * width * height
+  const waiting = new Map<FrameSource, ReceivedFrame>()
+  const servedAt = new Map<FrameSource, number>()
+  let scheduled = false
+
+  /** One batch, and then once more round the event loop, where frames come in. */
+  function schedule() {
+    if (scheduled || waiting.size === 0) return
+    scheduled = true
+    setImmediate(() => {
+      scheduled = false
+      run()
+      schedule()
+    })
+  }
+
+  function run() {
+    const sources = chooseBatch([...waiting.keys()], (source) => servedAt.get(source) ?? 0, batches)
+    const frames = sources.map((source) => waiting.get(source)!)
+    const n = frames.length
+    const pictures = n === 1 ? frames[0]!.pixels : Buffer.concat(frames.map(({ pixels }) => pixels))
+    const began = monotonicMicros()
+    const { masks, classShare, confidence } = serve(pictures, n)
+    const inferred = monotonicMicros()
+    for (const source of sources) {
+      waiting.delete(source)
+      servedAt.set(source, inferred)
+      source.request() // the next frame travels while these masks are encoded
+    }
+    frames.forEach(({ header, receivedMonotonicMicros }, i) => {
+      const startedMicros = monotonicMicros()
+      const { camera, frame, capturedMicros, capturedMonotonicMicros, region } = header
+      const png = encodeMask(masks.subarray(i * width * height, (i + 1) * width * height), look, {
+        Software: 'Roadmask',
+        'Creation Time': new Date(capturedMicros / 1000).toISOString(),
+        camera,
+        frame: String(frame),
+        captured_us: String(capturedMicros),
+        model: manifest.name,
+        region: region.join(','),
+      })
+      const classes = manifest.classes.length
+      const sentMonotonicMicros = monotonicMicros()
+      tell({
+        type: 'mask',
+        frame: header,
+        png,
+        facts: coverage(classShare.subarray(i * classes, (i + 1) * classes), manifest.road, confidence[i]!),
+        timings: {
+          capture: toMs(receivedMonotonicMicros - capturedMonotonicMicros),
+          wait: toMs(began - receivedMonotonicMicros),
+          infer: toMs(inferred - began),
+          encode: toMs(sentMonotonicMicros - startedMicros),
+        },
+        sentMonotonicMicros,
+      })
+    })
+  }
+
+  return {
+    frame(frame: ReceivedFrame, source: FrameSource) {
+      if (frame.pixels.length !== pictureBytes)
+        throw new Error(`Expected ${pictureBytes} bytes of ${width} x ${height} RGB, found ${frame.pixels.length}`)
+      waiting.set(source, frame)
+      schedule()
+    },
+    gone(source: FrameSource) {
+      waiting.delete(source)
+      servedAt.delete(source)
+    },
+  }
+}
+
+process.on('message', (message: ToSegment) => {
+  if (message.type === 'start')
+    start(message).catch((error: Error) => {
+      console.error(error.message)
+      process.exit(1)
+    })
+  if (message.type === 'ping') tell({ type: 'pong' })
+  if (message.type === 'stop') process.exit(0)
+})
+process.on('disconnect', () => process.exit(0)) // main has died
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}) // main decides, also on Ctrl-C
