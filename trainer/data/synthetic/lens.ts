@@ -133,7 +133,6 @@ function blurMotion(
 ): Float32Array {
   const { right, up, ahead, focal, centreX, centreY } = camera
   const blurred = new Float32Array(light.length)
-  const taps = 7
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       const pixel = y * width + x
@@ -159,6 +158,8 @@ function blurMotion(
         blurred[3 * pixel + 2] = light[3 * pixel + 2]!
         continue
       }
+      // A tap for every pixel and a half of the way leaves no stripes.
+      const taps = 3 + Math.ceil(Math.hypot(mx, my) / 1.5)
       let r = 0
       let g = 0
       let b = 0

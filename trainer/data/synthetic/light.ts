@@ -133,9 +133,10 @@ export function skyLight(
       const shade = 0.42 + 0.58 * lit
       const bright = 0.2 + 0.16 * wide
       const base = 0.5 * (zenith[1] + horizon[1])
-      r += (shade * (sunColour[0] * bright + 0.62 * base + 0.25 * horizon[0]) - r) * cover
-      g += (shade * (sunColour[1] * bright + 0.64 * base + 0.25 * horizon[1]) - g) * cover
-      b += (shade * (sunColour[2] * bright + 0.7 * base + 0.25 * horizon[2]) - b) * cover
+      const soft = 0.66 + 0.34 * shade
+      r += (shade * sunColour[0] * bright + soft * (0.56 * base + 0.36 * horizon[0]) - r) * cover
+      g += (shade * sunColour[1] * bright + soft * (0.6 * base + 0.36 * horizon[1]) - g) * cover
+      b += (shade * sunColour[2] * bright + soft * (0.68 * base + 0.36 * horizon[2]) - b) * cover
       open = 1 - cover
     }
   }

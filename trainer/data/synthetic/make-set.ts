@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { licenceFile } from '../kitti.ts'
 import { renderWorld, type WorldJob } from './render-world.ts'
 import type { Category } from './scenes.ts'
+import { runInThreads } from './threads.ts'
 
 export interface SetOptions {
   /** Labelled pictures for training, and pictures without labels for testing. */
@@ -59,7 +59,7 @@ export async function makeSyntheticSet(
       onProgress(done, total)
     }
     if (workers === 0) for (const job of jobs) progress(await renderWorld(job))
-    else await renderInThreads(jobs, workers, progress)
+    else await runInThreads<WorldJob, number>(new URL('./render-world-thread.js', import.meta.url), jobs, workers, progress)
     await writeFile(join(made, licenceFile), `Synthetic road scenes made by roadmask with seed ${seed}, free to use\n`)
     await rename(made, dir)
   } finally {
@@ -83,36 +83,6 @@ function planJobs(
     }
   }
   return jobs
-}
-
-async function renderInThreads(jobs: WorldJob[], workers: number, progress: (count: number) => void): Promise<void> {
-  const waiting = [...jobs]
-  const threads: Worker[] = []
-  const run = () =>
-    new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL('./render-world-thread.js', import.meta.url))
-      threads.push(worker)
-      const hand = () => {
-        const job = waiting.shift()
-        if (job === undefined) worker.terminate().then(() => resolve(), reject)
-        else worker.postMessage(job)
-      }
-      worker.on('message', (count: number) => {
-        progress(count)
-        hand()
-      })
-      worker.on('error', reject)
-      worker.on('exit', (code) => {
-        if (waiting.length > 0 || code > 1)
-          reject(new Error(`A thread that renders synthetic pictures ended with code ${code}`))
-      })
-      hand()
-    })
-  try {
-    await Promise.all(Array.from({ length: Math.min(workers, jobs.length) }, run))
-  } finally {
-    for (const thread of threads) await thread.terminate()
-  }
 }
 
 /** A line that counts up on a terminal, a line at every quarter elsewhere. */

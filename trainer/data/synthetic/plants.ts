@@ -111,9 +111,9 @@ export function makeConifer(seed: number, height: number): Mesh {
   made.rod([0, -0.4, 0], [0, height * 0.95, 0], 0.02 * height, 0.004 * height, 7, material.bark)
   const trunk = made.build().materials.length
   const base = 0.09 * height
-  for (let drawn = 0; drawn < 4200; drawn++) {
+  for (let drawn = 0; drawn < 9000; drawn++) {
     const up = 1 - Math.sqrt(next())
-    const layered = (Math.floor(up * 13) + 0.55 * next()) / 13
+    const layered = (Math.floor(up * 15) + 0.85 * next()) / 15
     const y = base + layered * (height - base)
     const widest = 0.2 * height * (1 - layered) ** 0.9 + 0.04 * height * 0.3
     const share = Math.sqrt(between(next, 0.12, 1))
@@ -122,10 +122,10 @@ export function makeConifer(seed: number, height: number): Mesh {
     const r = widest * share
     const droop = 0.32 * r
     const at: Point = [out[0] * r, y - droop, out[2] * r]
-    const size = 0.062 * height ** 0.7 * between(next, 0.7, 1.25)
+    const size = 0.05 * height ** 0.7 * between(next, 0.7, 1.25)
     const side: Point = [-out[2], 0, out[0]]
     const tip: Point = [at[0] + out[0] * size, at[1] - 0.5 * size, at[2] + out[2] * size]
-    const wide = size * 0.5
+    const wide = size * 0.3
     const normal = unit([out[0] * 0.8 + 0.3 * (next() - 0.5), 0.5 + 0.4 * (next() - 0.5), out[2] * 0.8 + 0.3 * (next() - 0.5)])
     const tint = 128 * (0.34 + 0.55 * share * share + 0.2 * (next() - 0.5))
     made.shaded(

@@ -1,7 +1,5 @@
 // A thread that renders one world after another and answers with the count of pictures.
-import { parentPort } from 'node:worker_threads'
 import { renderWorld, type WorldJob } from './render-world.ts'
+import { answerJobs } from './threads.ts'
 
-parentPort?.on('message', async (job: WorldJob) => {
-  parentPort?.postMessage(await renderWorld(job))
-})
+answerJobs((job: WorldJob) => renderWorld(job))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { between, random } from '../random.ts'
 import { makeRenderer, render } from './render.ts'
+import { writeRoadLabel } from './road-label.ts'
 import { type Category, drawLens, drawScene, drawTraffic, drawView } from './scenes.ts'
 
 export interface WorldJob {
@@ -42,14 +43,7 @@ export async function renderWorld({ dir, labelled, category, numbers, width, hei
       .png({ compressionLevel: 6 })
       .toFile(join(dir, labelled ? 'training' : 'testing', 'image_2', `${category}_${name}.png`))
     if (!labelled) continue
-    const label = new Uint8Array(3 * width * height)
-    for (let pixel = 0; pixel < road.length; pixel++) {
-      label[3 * pixel] = 255
-      label[3 * pixel + 2] = road[pixel] === 1 ? 255 : 0
-    }
-    await sharp(label, raw)
-      .png()
-      .toFile(join(dir, 'training/gt_image_2', `${category}_road_${name}.png`))
+    await writeRoadLabel(join(dir, 'training/gt_image_2', `${category}_road_${name}.png`), road, width, height)
   }
   return numbers.length
 }

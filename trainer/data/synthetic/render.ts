@@ -92,12 +92,8 @@ export function render(
   const touched: Touched = []
   const before = world.shadows.heights
   const map = { ...world.shadows, heights: scratchFor(before) }
-  castShadows(
-    map,
-    cars.map(({ instance }) => instance),
-    undefined,
-    touched,
-  )
+  const carInstances = cars.map(({ instance }) => instance)
+  castShadows(map, carInstances, touched)
   clearSamples(samples)
   rasterise(samples, camera, instances)
   shadeFrame({ world: { ...world, shadows: map }, camera, instances, footprints, tiles: sharedTiles() }, samples, frame)

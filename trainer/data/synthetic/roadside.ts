@@ -75,9 +75,10 @@ export function plantTree(plot: Plot, u: number, z: number, kind: 'tree' | 'slim
   shaders.push({ u, z, radius, strength: kind === 'bush' ? 0.6 : 0.5 })
 }
 
-export function plantHouse(plot: Plot, u: number, z: number, block = false): void {
+export function plantHouse(plot: Plot, u: number, z: number, block = false, kind?: number): void {
   const { library, next, shaders } = plot
-  const { mesh, brick } = pick(block ? library.blocks : library.houses, next)
+  const shapes = block ? library.blocks : library.houses
+  const { mesh, brick } = kind === undefined ? pick(shapes, next) : shapes[kind]!
   stand(plot, mesh, u, z, {
     turn: (u > 0 ? 0 : Math.PI) + between(next, -0.06, 0.06),
     colour: vary(pick(brick ? bricks : plasters, next), 0.12, next),

@@ -31,8 +31,8 @@ export function makeShadowMap(
 /** Rows and columns that were drawn on, to be restored by `restoreShadows`. */
 export type Touched = [left: number, right: number, top: number, bottom: number][]
 
-/** Adds the shadows of instances. Leaves far from `eye` are thinned as in the picture. */
-export function castShadows(map: ShadowMap, instances: Instance[], eye?: Point, touched?: Touched): void {
+/** Adds the shadows of instances. Leaves are thinned as far as the map's texels hide it. */
+export function castShadows(map: ShadowMap, instances: Instance[], touched?: Touched): void {
   const [sx, sy, sz] = [map.sun[0] / map.sun[1], 1, map.sun[2] / map.sun[1]]
   const { texel, columns, rows, heights } = map
   for (const { mesh, matrix: m } of instances) {
@@ -42,8 +42,7 @@ export function castShadows(map: ShadowMap, instances: Instance[], eye?: Point, 
     let count = materials.length
     let growth = 1
     if (thinnable > 0) {
-      const distance = eye === undefined ? 26 : Math.max(20, Math.hypot(m[3]! - eye[0], m[11]! - eye[2]))
-      const thin = thinning(distance)
+      const thin = thinning(370 * texel)
       growth = thin.growth
       count = thinnable + Math.ceil((count - thinnable) * thin.share)
     }
