@@ -29,11 +29,9 @@ export interface CameraListener {
   status(status: CameraStatus): void
   event(event: CameraEvent): void
   /** JPEG of a frame that the model was given. */
-  picture(camera: string, frame: number, jpeg: Uint8Array): void
+  picture(camera: string, process: number, frame: number, jpeg: Uint8Array): void
   /** Frames since the last call, about every second. */
   frames(camera: string, count: number): void
-  /** A new process counts frames from 1. */
-  started(camera: string): void
 }
 
 export interface CameraSurroundings {
@@ -89,7 +87,6 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     heardMs = performance.now()
     let again: Extract<FromCamera, { type: 'lost' }>['again'] = 'later'
     let said: string | undefined
-    on.started(name)
     const mine = startChild<ToCamera, FromCamera>(
       join(build, 'edge-agent/capture/camera.js'),
       { UV_THREADPOOL_SIZE: threads },
@@ -98,7 +95,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
         message(message) {
           heardMs = performance.now()
           if (message.type === 'online') online(message.picture)
-          if (message.type === 'picture') on.picture(name, message.frame, message.jpeg)
+          if (message.type === 'picture') on.picture(name, mine.pid ?? 0, message.frame, message.jpeg)
           if (message.type === 'alive') {
             on.frames(name, message.frames - seen)
             seen = message.frames

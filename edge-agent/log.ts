@@ -10,7 +10,10 @@ export function openLog(level: Config['log'], terminal = process.stdout.isTTY): 
   const stream = terminal
     ? pretty({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', sync: true })
     : pino.destination({ fd: 1, sync: true })
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    stream,
+  )
 }
 
 /** A text without the passwords in its addresses: `user:password@` and such parameters as `password=`. */

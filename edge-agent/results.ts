@@ -6,9 +6,7 @@ import type { MaskMade } from './segment/messages.ts'
 import { type MaskMessage, type Result, wireVersion } from './wire.ts'
 
 export interface Results {
-  /** A camera process starts to count frames from 1. */
-  started(camera: string): void
-  picture(camera: string, frame: number, jpeg: Uint8Array): void
+  picture(camera: string, process: number, frame: number, jpeg: Uint8Array): void
   mask(made: MaskMade): void
 }
 
@@ -17,7 +15,9 @@ const patienceMs = 40
 /** Pictures that wait for their mask; the model takes one frame at a time. */
 const keptPictures = 4
 
+/** One camera process, which counts its frames from 1. */
 interface Track {
+  process: number
   masks: number
   lastFrame: number
   pictures: Map<number, Uint8Array>
@@ -29,9 +29,11 @@ const none = new Uint8Array()
 /** `publish` is called for each mask, in the order of its camera's frames. */
 export function makeResults(manifest: Manifest, publish: (message: MaskMessage) => void): Results {
   const tracks = new Map<string, Track>()
-  const fresh = (): Track => ({ masks: 0, lastFrame: 0, pictures: new Map(), held: undefined })
-  const trackOf = (camera: string) => {
-    const track = tracks.get(camera) ?? fresh()
+  function trackOf(camera: string, process: number): Track {
+    const known = tracks.get(camera)
+    if (known?.process === process) return known
+    if (known) release(known)
+    const track: Track = { process, masks: 0, lastFrame: 0, pictures: new Map(), held: undefined }
     tracks.set(camera, track)
     return track
   }
@@ -76,20 +78,15 @@ export function makeResults(manifest: Manifest, publish: (message: MaskMessage) 
   }
 
   return {
-    started(camera) {
-      const track = tracks.get(camera)
-      if (track) release(track)
-      tracks.set(camera, fresh())
-    },
-    picture(camera, frame, jpeg) {
-      const track = trackOf(camera)
+    picture(camera, process, frame, jpeg) {
+      const track = trackOf(camera, process)
       track.pictures.set(frame, jpeg)
       for (const old of [...track.pictures.keys()].slice(0, -keptPictures)) track.pictures.delete(old)
       if (track.held?.made.frame.frame === frame) release(track)
     },
     mask(made) {
-      const { camera, frame, picture } = made.frame
-      const track = trackOf(camera)
+      const { camera, process, frame, picture } = made.frame
+      const track = trackOf(camera, process)
       // A process that was just replaced may still send what a newer one has overtaken.
       if (frame <= track.lastFrame) return
       track.lastFrame = frame

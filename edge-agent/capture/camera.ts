@@ -150,6 +150,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     if (frame.picture) tell({ type: 'picture', frame: frame.number, jpeg: frame.picture })
     const header = {
       camera: camera.name,
+      process: process.pid,
       frame: frame.number,
       capturedMicros: frame.wallMicros,
       capturedMonotonicMicros: frame.monotonicMicros,

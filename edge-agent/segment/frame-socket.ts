@@ -6,6 +6,8 @@ import type { Region } from '../wire.ts'
 
 export interface FrameHeader {
   camera: string
+  /** The camera process, which counts its frames. */
+  process: number
   /** Number of the frame, from 1. */
   frame: number
   /** Capture time since 1970, microseconds. */

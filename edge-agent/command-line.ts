@@ -1,0 +1,50 @@
+// The command line, and the help that teaches it.
+import { settings } from './config-keys.ts'
+
+export interface Command {
+  help: boolean
+  /** Only check the settings. */
+  check: boolean
+  file: string | undefined
+  /** Settings given as flags. */
+  flags: string[]
+}
+
+/** Takes the command line apart; what it does not know is left for the settings to accept or refuse. */
+export function readCommand(words: readonly string[]): Command {
+  const command: Command = { help: false, check: false, file: undefined, flags: [] }
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    if (word === '--help' || word === '-h') command.help = true
+    else if (word === '--check') command.check = true
+    else if (word === '--config' || word === '-c') command.file = words[++i] ?? ''
+    else if (word.startsWith('--config=')) command.file = word.slice('--config='.length)
+    else command.flags.push(word)
+  }
+  return command
+}
+
+const width = Math.max(...settings.map(({ flag }) => flag.length))
+
+export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and WebSocket, and a page to watch them.
+
+  npm run agent                                   plays the demo drive
+  npm run agent -- --source rtsp://HOST/PATH      one camera, the rest by default
+  npm run agent -- --config FILE                  settings from a YAML file
+  npm run agent -- --config FILE --check          only says whether the settings are right
+
+The smallest file:
+
+  device: jetson01
+  mqtt: { url: mqtt://127.0.0.1:1883, prefix: roadmask }   # left out: a broker inside the agent
+  bundle: path/to/bundle                                   # left out: the one that comes with it
+  cameras:
+    - name: front
+      source: test     # test | demo | file:PATH | rtsp://… | v4l2:/dev/video0 | csi:0 | gst:PIPELINE TEXT
+
+deploy/agent.example.yaml explains every key. File < environment < flags:
+
+  ${'--source SOURCE'.padEnd(width)}   ROADMASK_SOURCE
+${settings.map(({ flag, variable }) => `  ${flag.padEnd(width)}   ${variable}`).join('\n')}
+
+Masks go to <mqtt.prefix>/<device>/<camera>/mask as PNG, their facts to …/result as JSON; SIGTERM ends it cleanly.`

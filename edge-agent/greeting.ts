@@ -1,0 +1,37 @@
+// What a person needs to know once the agent listens: where to look and how to subscribe.
+import { hostname } from 'node:os'
+import type { Config } from './config.ts'
+import { type Log, withoutSecrets } from './log.ts'
+import type { Site } from './serve/site.ts'
+
+export interface Places {
+  page: Site
+  /** Address of the broker that is used. */
+  broker: string
+  model: string
+}
+
+/** Says where everything is: as text on a terminal, as one log line elsewhere. */
+export function greet(log: Log, config: Config, { page, broker, model }: Places): void {
+  const { prefix } = config.mqtt
+  const { hostname: host, port, protocol } = new URL(broker)
+  const defaultPort = /^(mqtts|ssl|tls):$/.test(protocol) ? '8883' : '1883'
+  const subscribe = `mosquitto_sub -h ${host || hostname()} -p ${port || defaultPort} -t '${prefix}/${config.device}/+/result'`
+  const mqtt = `${withoutSecrets(broker)}${config.mqtt.url ? '' : " (the agent's own broker)"}`
+  if (config.http.port === undefined && page.port !== 8080) log.info(`port 8080 is taken; the page is on ${page.port}`)
+  for (const [name, open] of [
+    ['http.host', config.http.host],
+    ['broker.host', config.mqtt.url ? undefined : config.broker.host],
+  ] as const)
+    if (open && !/^(127\.|localhost$|::1$)/.test(open))
+      log.warn(`"${name}" is ${open}: everyone who reaches this machine over the network gets in without a password`)
+  if (!process.stdout.isTTY) log.info({ page: page.url, mqtt, subscribe, model }, 'listening')
+  else
+    process.stdout.write(`
+  Page        ${page.url}
+  MQTT        ${mqtt}
+  Subscribe   ${subscribe}
+  Model       ${model}
+
+`)
+}

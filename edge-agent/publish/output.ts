@@ -1,0 +1,28 @@
+// What every way out has in common. None of them may throw into the pipeline or hold it up: what a receiver cannot take in
+// time is dropped there and counted.
+import type { CameraEvent, CameraStatus, MaskMessage, Stats } from '../wire.ts'
+
+export interface Output {
+  mask(message: MaskMessage): void
+  status(status: CameraStatus): void
+  event(event: CameraEvent): void
+  stats(stats: Stats): void
+  /** Messages that were not sent because nobody could take them. */
+  dropped(): number
+  close(): Promise<void>
+}
+
+/** All of them as one. */
+export function toAll(outputs: readonly Output[]): Output {
+  const each = (act: (output: Output) => void) => {
+    for (const output of outputs) act(output)
+  }
+  return {
+    mask: (message) => each((output) => output.mask(message)),
+    status: (status) => each((output) => output.status(status)),
+    event: (event) => each((output) => output.event(event)),
+    stats: (stats) => each((output) => output.stats(stats)),
+    dropped: () => outputs.reduce((sum, output) => sum + output.dropped(), 0),
+    close: async () => void (await Promise.all(outputs.map((output) => output.close()))),
+  }
+}

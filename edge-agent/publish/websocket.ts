@@ -1,0 +1,112 @@
+// WebSocket out, at /ws of the page's own server: who comes hears how things are, then every mask. A slow client gets the
+// newest mask of each camera whenever it has taken the last; the ones between are dropped for it alone and counted.
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Config } from '../config.ts'
+import type { Log } from '../log.ts'
+import { type CameraStatus, type MaskMessage, packMask, type SocketMessage, wireVersion } from '../wire.ts'
+import type { Output } from './output.ts'
+
+export interface SocketOutput extends Output {
+  /** Takes over an HTTP request to upgrade, which was checked before. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  clients(): number
+}
+
+export interface SocketSettings {
+  config: Config
+  model: string
+  statuses(): CameraStatus[]
+  log: Log
+  /** The first client came, or the last one went. */
+  watched(watched: boolean): void
+}
+
+/** What may lie in a client's socket before the next mask waits; about one picture. */
+const longestBacklogBytes = 128 * 1024
+const pingEveryMs = 15_000
+const closeTimeoutMs = 500
+/** Clients send nothing of interest. */
+const longestFromClient = 1024
+
+interface Client {
+  socket: WebSocket
+  /** Newest mask of each camera that did not fit yet. */
+  pending: Map<string, Uint8Array>
+  dropped: number
+  alive: boolean
+}
+
+/** Serves WebSocket clients; connections come by `upgrade`. */
+export function serveSockets({ config, model, statuses, log, watched }: SocketSettings): SocketOutput {
+  const server = new WebSocketServer({ noServer: true, maxPayload: longestFromClient, perMessageDeflate: false })
+  const clients = new Set<Client>()
+  let dropped = 0
+
+  const say = (socket: WebSocket, message: SocketMessage) => socket.send(JSON.stringify(message))
+  const sayAll = (message: SocketMessage) => {
+    for (const { socket } of clients) say(socket, message)
+  }
+
+  /** Sends what waits as long as the client keeps up; each send calls back when the system took it. */
+  function flush(client: Client) {
+    for (const [camera, bytes] of client.pending) {
+      if (client.socket.bufferedAmount > longestBacklogBytes) return
+      client.pending.delete(camera)
+      client.socket.send(bytes, () => flush(client))
+    }
+  }
+
+  server.on('connection', (socket) => {
+    const client: Client = { socket, pending: new Map(), dropped: 0, alive: true }
+    clients.add(client)
+    if (clients.size === 1) watched(true)
+    say(socket, { type: 'hello', version: wireVersion, device: config.device, model, cameras: statuses() })
+    socket.on('pong', () => (client.alive = true))
+    socket.on('error', (error) => log.debug(error, 'WebSocket'))
+    socket.on('close', () => {
+      clients.delete(client)
+      log.debug({ dropped: client.dropped }, 'WebSocket client gone')
+      if (clients.size === 0) watched(false)
+    })
+  })
+
+  const pings = setInterval(() => {
+    for (const client of clients) {
+      if (!client.alive) client.socket.terminate() // a phone that left the network says no goodbye
+      client.alive = false
+      client.socket.ping()
+    }
+  }, pingEveryMs)
+
+  return {
+    upgrade: (request, socket, head) =>
+      server.handleUpgrade(request, socket, head, (webSocket) => server.emit('connection', webSocket, request)),
+    clients: () => clients.size,
+    mask(message: MaskMessage) {
+      if (clients.size === 0) return
+      const bytes = packMask(message)
+      for (const client of clients) {
+        if (client.pending.has(message.result.camera)) {
+          client.dropped++
+          dropped++
+        }
+        client.pending.set(message.result.camera, bytes)
+        flush(client)
+      }
+    },
+    status: (status) => sayAll({ type: 'status', ...status }),
+    event: (event) => sayAll({ type: 'event', event }),
+    stats: (stats) => sayAll({ type: 'stats', ...stats }),
+    dropped: () => dropped,
+    async close() {
+      clearInterval(pings)
+      const gone = [...clients].map(({ socket }) => new Promise((closed) => socket.once('close', closed)))
+      for (const { socket } of clients) socket.close(1001, 'the agent is ending')
+      await Promise.race([Promise.all(gone), new Promise((late) => setTimeout(late, closeTimeoutMs))])
+      for (const { socket } of clients) socket.terminate()
+      server.close()
+    },
+  }
+}

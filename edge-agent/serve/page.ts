@@ -1,0 +1,33 @@
+// The page's files: markup and style as they are written, scripts as they are compiled. Addresses mirror the repository, so
+// that the scripts' own imports find each other. Nothing else of the disk can be reached.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Context, Hono } from 'hono'
+import { build, repository } from '../paths.ts'
+
+const types = new Map([
+  ['html', 'text/html; charset=utf-8'],
+  ['css', 'text/css; charset=utf-8'],
+  ['svg', 'image/svg+xml'],
+  ['js', 'text/javascript; charset=utf-8'],
+])
+/** All that is served. */
+const allowed = /^\/(dashboard\/[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
+
+/** Adds `/` and the files it needs. Browsers ask each time whether a file changed, and mostly hear that it did not. */
+export function servePage(site: Hono): void {
+  site.get('/', (context) => file(context, '/dashboard/index.html'))
+  site.get('/favicon.ico', (context) => context.body(null, 204))
+  site.get('*', (context, next) => (allowed.test(context.req.path) ? file(context, context.req.path) : next()))
+}
+
+async function file(context: Context, path: string): Promise<Response> {
+  const extension = path.split('.').at(-1) ?? ''
+  const bytes = await readFile(join(extension === 'js' ? build : repository, path)).catch(() => undefined)
+  if (!bytes) return context.notFound()
+  const tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 20)}"`
+  const headers = { 'content-type': types.get(extension) ?? 'application/octet-stream', etag: tag, 'cache-control': 'no-cache' }
+  if (context.req.header('if-none-match') === tag) return context.body(null, 304, headers)
+  return context.body(new Uint8Array(bytes), 200, headers)
+}
