@@ -118,10 +118,10 @@ function furnish(plot: Plot, next: Random): void {
   // An avenue after it.
   rows(114, 168, 10.5, (z) => plantTree(plot, 7.6, z, 'tree', 1))
   rows(118, 168, 11, (z) => plantTree(plot, -7.8, z, 'tree', 1))
-  // The open crest with a far view: a fence, a lone tree, a rail in the bend.
-  fenceIn(plot, -7.4, 172, 236, 'fence')
-  fenceIn(plot, 4.5, 196, 236, 'rail')
-  for (const z of [206, 220]) stand(plot, library.signs[2]!, 5.4, z, { turn: -0.2 })
+  // The open crest with a far view: a fence, a lone tree, a rail on the outside of the bend.
+  fenceIn(plot, 7.4, 172, 240, 'fence')
+  fenceIn(plot, -4.5, 192, 240, 'rail')
+  for (const z of [204, 218, 232]) stand(plot, library.signs[2]!, -5.4, z, { turn: -0.25 })
   plantTree(plot, 13, 188, 'tree', 1.25)
   rows(176, 236, 26, (z) => plantTree(plot, -between(next, 11, 22), z, 'bush', 1.1))
   // The wood.
@@ -161,6 +161,7 @@ const red: Point = [0.36, 0.022, 0.02]
 const silver: Point = [0.42, 0.43, 0.44]
 const blue: Point = [0.02, 0.055, 0.19]
 const white: Point = [0.66, 0.66, 0.64]
+const wine: Point = [0.15, 0.014, 0.018]
 const graphite: Point = [0.07, 0.074, 0.08]
 
 /** The other cars at a time: shape, paint, side, and metres along the road at time 0. */
@@ -170,7 +171,7 @@ const traffic: { shape: number; colour: Point; oncoming: boolean; start: number 
   { shape: 0, colour: silver, oncoming: true, start: 96 },
   { shape: 3, colour: white, oncoming: true, start: 176 },
   { shape: 1, colour: blue, oncoming: true, start: 262 },
-  { shape: 2, colour: silver, oncoming: true, start: 345 },
+  { shape: 2, colour: wine, oncoming: true, start: 345 },
 ]
 
 /** The drive at a time in seconds: the picture and where its road is. */

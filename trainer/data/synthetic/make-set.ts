@@ -1,9 +1,9 @@
 // A synthetic set of road pictures in KITTI's layout, so that training works where no data is at hand. The same seed
 // gives the same bytes. Several worker threads render worlds; each world gives a few pictures.
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { licenceFile } from '../kitti.ts'
 import { renderWorld, type WorldJob } from './render-world.ts'
 import type { Category } from './scenes.ts'
@@ -44,7 +44,7 @@ export async function makeSyntheticSet(
 ): Promise<void> {
   if (existsSync(dir)) throw new Error(`Expected no folder ${dir} yet, but there is one; remove it to make the set anew`)
   const made = `${dir}.${process.pid}.tmp`
-  await rm(made, { recursive: true, force: true })
+  await sweepUnfinished(dir)
   for (const folder of ['training/image_2', 'training/gt_image_2', 'testing/image_2'])
     await mkdir(join(made, folder), { recursive: true })
   try {
@@ -64,6 +64,19 @@ export async function makeSyntheticSet(
     await rename(made, dir)
   } finally {
     await rm(made, { recursive: true, force: true })
+  }
+}
+
+/** Removes what a run that was killed left beside `dir`. */
+async function sweepUnfinished(dir: string): Promise<void> {
+  for (const name of await readdir(dirname(dir)).catch(() => [])) {
+    const pid = name.startsWith(`${basename(dir)}.`) ? /\.(\d+)\.tmp$/.exec(name)?.[1] : undefined
+    if (pid === undefined) continue
+    try {
+      process.kill(Number(pid), 0)
+    } catch {
+      await rm(join(dirname(dir), name), { recursive: true, force: true })
+    }
   }
 }
 

@@ -15,12 +15,12 @@ const usage = `Renders the demo drive: a loop along a country road.
 
   node build/trainer/data/synthetic/render-drive.js OUT.mp4 [options]
 
-  --seconds N     length of the loop (24)
+  --seconds N     length of the loop (22)
   --fps N         frames a second (20)
   --width N       pixels (640)
   --height N      pixels (360)
   --seed N        another seed plants other trees (1)
-  --quantizer N   x264's constant rate factor, larger is smaller (27)
+  --quantizer N   x264's constant rate factor, larger is smaller (29)
   --labels DIR    also write where the road is: DIR/000000.png and so on, KITTI's colours, a label a frame
   --threads N     rendering threads (one a core)
 `
@@ -42,12 +42,12 @@ function readSettings(args: string[]): Settings | undefined {
     args,
     allowPositionals: true,
     options: {
-      seconds: { type: 'string', default: '24' },
+      seconds: { type: 'string', default: '22' },
       fps: { type: 'string', default: '20' },
       width: { type: 'string', default: '640' },
       height: { type: 'string', default: '360' },
       seed: { type: 'string', default: '1' },
-      quantizer: { type: 'string', default: '27' },
+      quantizer: { type: 'string', default: '29' },
       labels: { type: 'string' },
       threads: { type: 'string', default: String(availableParallelism()) },
       help: { type: 'boolean', default: false },
@@ -123,9 +123,7 @@ async function renderDrive(settings: Settings): Promise<void> {
           ready.delete(written++)
           if (!encoder.stdin!.write(next)) await Promise.race([once(encoder.stdin!, 'drain'), ended])
         }
-        process.stdout.write(
-          process.stdout.isTTY ? `\rframe ${written} of ${count}` : written % fps === 0 ? `frame ${written} of ${count}\n` : '',
-        )
+        showProgress(written, count, fps)
       },
     )
     await Promise.race([
@@ -136,10 +134,21 @@ async function renderDrive(settings: Settings): Promise<void> {
     const code = await ended
     if (code !== 0) throw new Error(`The encoder failed with code ${code}; its message is above`)
     await rename(partial, out)
-    console.log(`\n${out}: ${count} frames, ${((await stat(out)).size / 1e6).toFixed(2)} MB`)
+    console.log(`${process.stdout.isTTY ? '\n' : ''}${out}: ${count} frames, ${((await stat(out)).size / 1e6).toFixed(2)} MB`)
   } finally {
     encoder.kill()
     await rm(partial, { force: true })
+  }
+}
+
+let shown = 0
+
+/** A line that counts up on a terminal, a line for every five seconds of video elsewhere. */
+function showProgress(written: number, count: number, fps: number): void {
+  if (process.stdout.isTTY) process.stdout.write(`\rframe ${written} of ${count}`)
+  else if (Math.floor(written / fps / 5) > shown) {
+    shown = Math.floor(written / fps / 5)
+    console.log(`frame ${written} of ${count}`)
   }
 }
 

@@ -276,7 +276,7 @@ function shadePoint(
     const wide = far / focal
     const row = Math.floor(y / 0.075)
     const brick = Math.floor(along / 0.24 + 0.5 * (row & 1))
-    const detail = smooth(0.034, 0.012, wide)
+    const detail = smooth(0.018, 0.006, wide)
     const differ = sampleTile(tiles.grain, brick * 0.137 + row * 0.071, row * 0.213 + brick * 0.051) - 0.5
     const edgeUp = y / 0.075 - row
     const edgeAlong = along / 0.24 + 0.5 * (row & 1) - brick

@@ -15,7 +15,8 @@ export async function runInThreads<Job, Answer>(
   const threads: Worker[] = []
   const run = () =>
     new Promise<void>((resolve, reject) => {
-      const thread = new Worker(script)
+      // Flags of this process such as --input-type are not meant for a thread's script.
+      const thread = new Worker(script, { execArgv: ['--enable-source-maps'] })
       threads.push(thread)
       let job = waiting.shift()
       thread.on('message', async (answer: Answer) => {
