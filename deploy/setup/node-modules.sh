@@ -10,8 +10,11 @@ node_modules_title() { echo 'npm packages'; }
 node_modules_ready() { [[ -f $node_modules_stamp && $(<$node_modules_stamp) == "$(node_modules_key)" ]]; }
 
 node_modules_make() {
+  local options=(--include=dev --include=optional --no-audit --no-fund --loglevel=error)
   rm -f $node_modules_stamp
-  if ! retry 'EUSAGE|EINTEGRITY|ENOSPC|EACCES|EROFS' clean_npm npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error; then
+  # Without a network npm's cache may hold everything; asking for each package anyway would take minutes.
+  if ! network_is_up; then options+=(--offline); fi
+  if ! retry 'EUSAGE|EINTEGRITY|ENOSPC|EACCES|EROFS' clean_npm npm ci "${options[@]}"; then
     if grep -qE 'EAI_AGAIN|ENOTFOUND|ENETUNREACH|ECONNREFUSED|ETIMEDOUT|ENOTCACHED|network' "$log"; then
       fail "npm could not fetch the packages:" "$(grep -E 'npm (error|ERR!)' "$log" | head -n 4)" "$(offline_hint)All of its output is in $log"
     fi

@@ -63,15 +63,22 @@ packages_make() {
   detail 'reading the package lists'
   # Old lists may do, so only the installation decides. A machine that has just started may still hold the locks.
   retry '' apt_get update || true
-  detail 'installing'
+  detail ''
   if ! retry 'Unable to locate package|unmet dependencies|held broken' apt_get install -y --no-install-recommends "${missing[@]}"; then
     fail "apt-get could not install: ${missing[*]}" "$(grep -E '^E:|^Err' "$log" | tail -n 3)" \
       "$(offline_hint)All of its output is in $log"
   fi
 }
 
-# The lock (descriptor 9) stays here: a service that starts with its package would hold it for ever.
+# The lock (descriptor 9) stays here: a service that starts with its package would hold it for ever. apt-get tells how far
+# it is through descriptor 8, which sudo would close.
 apt_get() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a \
-    apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" 9>&-
+  local options=(-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+  if ((${#as_root[@]} == 0)); then options+=(-o APT::Status-Fd=8); fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get "${options[@]}" "$@" 8>"$work/apt" 9>&-
+}
+
+# "installing, 43 %", from the last line of what apt-get tells: phase:package:percent:text.
+installed() {
+  tail -n 1 "$work/apt" | awk -F: '$1 == "dlstatus" { printf "fetching, %d %%", $3 } $1 == "pmstatus" { printf "installing, %d %%", $3 }'
 }

@@ -45,6 +45,7 @@ tick() {
   while kill -0 $$ 2>/dev/null; do
     line=$(cat "$work/detail" 2>/dev/null || true)
     if [[ -s $work/fetching ]]; then line+=${line:+, }$(fetched); fi
+    if [[ -s $work/apt ]]; then line+=${line:+, }$(installed); fi
     parts="$title${line:+: $line}"
     if $live; then
       printf '\r\033[K%s, %s' "${parts:0:$((columns - 12))}" "$(seconds $((SECONDS - started)))" >&3
@@ -80,9 +81,14 @@ retry() {
     if ((status == 0)); then return 0; fi
     if [[ -n $hopeless ]] && tail -c "+$((mark + 1))" "$log" | grep -qE -- "$hopeless"; then return "$status"; fi
     if ((attempt == 3)) || ! network_is_up; then return "$status"; fi
-    note "attempt $((attempt + 1)) of 4 failed; trying again in ${waits[attempt]} s"
+    note "attempt $((attempt + 1)) of 4 failed, trying again in ${waits[attempt]} s: $(first_error "$mark")"
     sleep "${waits[attempt]}"
   done
+}
+
+# The first line of the log after byte $1 that tells of an error, else its last line.
+first_error() {
+  tail -c "+$(($1 + 1))" "$log" | awk 'NF { last = $0 } /[Ee]rror|ERR|[Ff]ailed|[Cc]ould not/ && !told { told = $0 } END { print substr(told ? told : last, 1, 150) }'
 }
 
 # Whether this machine has a route to anywhere; without one there is no point in trying again.
@@ -98,7 +104,7 @@ run_step() {
   local step=$1 head started=$SECONDS ticker
   head="[$2/$3] $("$1_title")"
   log=.setup/log/$step.log
-  rm -f "$work/detail" "$work/reason" "$work/fetching"
+  rm -f "$work"/{detail,reason,fetching,apt}
   : >"$log"
   if ! $live; then say "$head"; fi
   tick "$head" >/dev/null 2>&1 9>&- &
