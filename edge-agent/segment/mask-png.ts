@@ -15,7 +15,7 @@ const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 /** Each byte minus the one above it: most rows of a mask are like the row above, so nearly all bytes become 0. */
 const upFilter = 2
 
-/** The PNG of `ids`, class ids [height, width]. `text` by keyword; Latin-1 goes into tEXt, anything else into iTXt. */
+/** The PNG of `ids`, class ids [height, width]. `text` by keyword; plain ASCII goes into tEXt, anything else into iTXt. */
 export function encodeMask(ids: Int32Array, look: MaskLook, text: Record<string, string>): Buffer {
   const { width, height } = look
   if (ids.length !== width * height)
@@ -74,7 +74,7 @@ function chunk(type: string, data: Buffer): Buffer {
 }
 
 function textChunk([keyword, value]: [string, string]): Buffer {
-  const latin = [...value].every((letter) => letter.codePointAt(0)! < 256)
-  if (latin) return chunk('tEXt', Buffer.from(`${keyword}\0${value}`, 'latin1'))
+  // tEXt holds Latin-1, but many readers take it for UTF-8: only what is the same in both goes there.
+  if (/^[\x20-\x7e]*$/.test(value)) return chunk('tEXt', Buffer.from(`${keyword}\0${value}`, 'latin1'))
   return chunk('iTXt', Buffer.concat([Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1'), Buffer.from(value, 'utf8')]))
 }

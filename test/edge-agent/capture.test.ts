@@ -1,0 +1,176 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { captureClock } from '../../edge-agent/capture/capture-clock.ts'
+import { type Frame, frameChoice } from '../../edge-agent/capture/frame-choice.ts'
+import { readPacket } from '../../edge-agent/capture/gdp.ts'
+import { type AppSink, makePipeline } from '../../edge-agent/capture/gstreamer.ts'
+import { paddedRow, unpackRows } from '../../edge-agent/capture/unpack-rows.ts'
+
+describe('GDP packets of real GStreamer', () => {
+  // 25 frames a second, rows of 5 pixels padded from 15 to 16 bytes, and all three packets before the first frame.
+  const pipeline = makePipeline(
+    'videotestsrc num-buffers=5 pattern=white ! video/x-raw,format=RGB,width=5,height=3,framerate=25/1 ! gdppay ! appsink name=sink sync=false',
+  )
+  afterAll(() => pipeline.stop())
+
+  test('give each buffer with its exact time, and nothing for events and caps', async () => {
+    pipeline.play()
+    const sink = pipeline.findChild('sink') as AppSink
+    const packets: Buffer[] = []
+    await new Promise<void>((done) => {
+      const pull = () =>
+        sink.pull((packet) => {
+          if (!packet) return done()
+          packets.push(packet)
+          pull()
+        })
+      pull()
+    })
+    const buffers = packets.map(readPacket).filter((buffer) => buffer !== undefined)
+    expect(packets.length).toBeGreaterThan(buffers.length)
+    expect(buffers.map(({ pts }) => pts)).toEqual([0n, 40_000_000n, 80_000_000n, 120_000_000n, 160_000_000n])
+    expect(buffers.every(({ payload }) => payload.length === paddedRow(5) * 3)).toBe(true)
+    expect([...buffers[0]!.payload.subarray(0, 15)]).toEqual(Array(15).fill(255))
+
+    const packet = packets.findLast((bytes) => readPacket(bytes))!
+    expect(() => readPacket(packet.subarray(0, 70))).toThrow('Expected 48 bytes after the header of a GDP packet, found 8')
+    expect(() => readPacket(packet.subarray(0, 10))).toThrow('Expected a GDP packet')
+    expect(() => readPacket(Buffer.concat([Buffer.from([2]), packet.subarray(1)]))).toThrow('found version 2')
+  })
+})
+
+describe('rows', () => {
+  test('lose their padding', () => {
+    const padded = Uint8Array.from([1, 2, 3, 0, 4, 5, 6, 0])
+    expect([...unpackRows(padded, { x: 0, y: 0, width: 1, height: 2 }, { width: 1, height: 2 })]).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  test('get grey bars beside them', () => {
+    const row = Uint8Array.from([1, 2, 3, 0])
+    const g = [128, 128, 128]
+    expect([...unpackRows(row, { x: 1, y: 1, width: 1, height: 1 }, { width: 3, height: 2 })]).toEqual([
+      ...g,
+      ...g,
+      ...g,
+      ...g,
+      1,
+      2,
+      3,
+      ...g,
+    ])
+  })
+
+  test('are the very bytes where they fit', () => {
+    const bytes = new Uint8Array(4 * 3 * 2)
+    expect(unpackRows(bytes, { x: 0, y: 0, width: 4, height: 2 }, { width: 4, height: 2 })).toBe(bytes)
+    expect(() => unpackRows(bytes, { x: 0, y: 0, width: 5, height: 2 }, { width: 5, height: 2 })).toThrow('Expected 32 bytes')
+  })
+})
+
+describe('capture times', () => {
+  /** A clock to set, in microseconds, and the capture clock on it. */
+  function setUp() {
+    const now = { monotonic: 1_000_000, wall: 5_000_000_000_000 }
+    const clock = captureClock({ monotonicMicros: () => now.monotonic, wallMicros: () => now.wall })
+    const arrive = (ptsMs: number, atMs: number) => {
+      const passed = 1_000_000 + 1000 * atMs - now.monotonic
+      now.monotonic += passed
+      now.wall += passed
+      return clock(BigInt(ptsMs) * 1_000_000n)
+    }
+    return { now, arrive }
+  }
+
+  test('jitter on the way here does not count: the least late frame sets the zero', () => {
+    const { arrive } = setUp()
+    arrive(0, 50)
+    expect(arrive(100, 120).monotonicMicros).toBe(1_000_000 + 120_000) // less late than any before
+    expect(arrive(200, 290).monotonicMicros).toBe(1_000_000 + 220_000) // 70 ms later than need be
+    expect(arrive(300, 320).monotonicMicros).toBe(1_000_000 + 320_000)
+  })
+
+  test('a stalled decoder makes its frames old, not new', () => {
+    const { arrive } = setUp()
+    for (let i = 0; i < 10; i++) arrive(100 * i, 100 * i + 20)
+    expect(arrive(1000, 4000).monotonicMicros).toBe(1_000_000 + 1_020_000)
+  })
+
+  test('a stream that begins again has a new zero', () => {
+    const { arrive } = setUp()
+    for (let i = 0; i < 10; i++) arrive(1000 * i, 1000 * i + 20)
+    expect(arrive(0, 10_000).monotonicMicros).toBe(1_000_000 + 10_000_000)
+    expect(arrive(1000, 11_005).monotonicMicros).toBe(1_000_000 + 11_000_000)
+  })
+
+  test('a camera clock that runs slow is followed', () => {
+    const { arrive } = setUp()
+    let age = 0
+    for (let i = 0; i <= 300; i++) {
+      const atMs = 1000 * i
+      age = 1_000_000 + 1000 * atMs - arrive(Math.round(atMs * 0.999), atMs).monotonicMicros // 1 ms a second
+    }
+    expect(age).toBeLessThanOrEqual(61_000) // not 300 ms
+  })
+
+  test('no two frames share a time, and none goes back', () => {
+    const { arrive } = setUp()
+    const times = [arrive(0, 0), arrive(0, 0), arrive(100, 110), arrive(90, 111)].map((time) => time.monotonicMicros)
+    for (let i = 1; i < times.length; i++) expect(times[i]).toBeGreaterThan(times[i - 1]!)
+  })
+
+  test('when the wall clock is set, wall times follow and intervals stay', () => {
+    const { now, arrive } = setUp()
+    const before = arrive(0, 0)
+    now.wall += 3_600_000_000
+    const after = arrive(100, 100)
+    expect(after.monotonicMicros - before.monotonicMicros).toBe(100_000)
+    expect(after.wallMicros - before.wallMicros).toBe(3_600_100_000)
+    now.wall += 900 // the grain of a clock read in milliseconds
+    expect(arrive(200, 200).wallMicros - after.wallMicros).toBe(100_000)
+  })
+})
+
+describe('which frame the model gets', () => {
+  const frame = (number: number): Frame => ({
+    number,
+    pts: BigInt(number),
+    monotonicMicros: number * 33_000,
+    wallMicros: 0,
+    pixels: new Uint8Array(),
+  })
+  const jpeg = Uint8Array.from([1])
+
+  test('the newest, and each once', () => {
+    const choice = frameChoice(100_000)
+    for (const number of [1, 2, 3]) choice.add(frame(number))
+    expect(choice.take()?.number).toBe(3)
+    expect(choice.take()).toBeUndefined()
+    choice.add(frame(4))
+    expect(choice.take()?.number).toBe(4)
+  })
+
+  test('one with a picture, where it is hardly older', () => {
+    const choice = frameChoice(100_000)
+    for (const number of [1, 2, 3]) choice.add(frame(number))
+    choice.addPicture(2n, jpeg)
+    expect(choice.take()).toMatchObject({ number: 2, picture: jpeg })
+    expect(choice.take()?.number).toBe(3)
+  })
+
+  test('the newest, where the one with a picture is too old or its picture comes late', () => {
+    const choice = frameChoice(50_000)
+    choice.add(frame(1))
+    choice.addPicture(1n, jpeg)
+    choice.add(frame(2))
+    choice.add(frame(3))
+    expect(choice.take()?.number).toBe(3)
+    expect(choice.addPicture(3n, jpeg)?.number).toBe(3)
+    expect(choice.addPicture(2n, jpeg)).toBeUndefined()
+  })
+
+  test('a picture that overtakes its frame is kept for it', () => {
+    const choice = frameChoice(100_000)
+    choice.addPicture(1n, jpeg)
+    choice.add(frame(1))
+    expect(choice.take()?.picture).toBe(jpeg)
+  })
+})

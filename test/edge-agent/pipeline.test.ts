@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { cameraPipeline, probeText } from '../../edge-agent/capture/pipeline.ts'
+import { noHardware, sourceText } from '../../edge-agent/capture/source.ts'
+import { CameraConfig } from '../../edge-agent/config.ts'
+
+const camera = (source: string, more = {}) => CameraConfig.parse({ name: 'front', source, ...more })
+const input: ModelInput = { width: 576, height: 160, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }
+const picture = { width: 1280, height: 720, format: 'I420', colorimetry: true }
+const preview = { fps: 10, max_width: 960, quality: 75 }
+const jetson = { nvvidconv: true, nvjpegenc: true, nvarguscamerasrc: true }
+const textOf = (source: string, { of = picture, to = input, more = {}, hardware = noHardware, show = preview } = {}) =>
+  cameraPipeline(camera(source, more), of, to, show, hardware).text
+
+describe('the source', () => {
+  test.each([
+    ['test', {}, 'videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=1280,height=720,framerate=30/1'],
+    ['test', { width: 320, height: 240, fps: 12.5 }, 'width=320,height=240,framerate=12500/1000'],
+    ['file:/a b/"c".mp4', {}, 'filesrc location="/a b/\\"c\\".mp4" ! decodebin'],
+    [
+      'rtsp://u:p@h/1?a=b&c=d',
+      {},
+      'rtspsrc location="rtsp://u:p@h/1?a=b&c=d" latency=200 protocols=tcp ! application/x-rtp,media=video',
+    ],
+    ['rtsp://h', { transport: 'udp', latency_ms: 50 }, 'latency=50 protocols=udp !'],
+    ['v4l2:/dev/video2', {}, 'v4l2src device="/dev/video2" ! video/x-raw;image/jpeg ! decodebin'],
+    [
+      'v4l2:/dev/video2',
+      { width: 640, height: 480, fps: 30 },
+      'video/x-raw,width=640,height=480,framerate=30/1;image/jpeg,width=640',
+    ],
+    ['gst: videotestsrc ! identity ! ', {}, 'videotestsrc ! identity'],
+  ])('%s %o', (source, more, text) => expect(sourceText(camera(source, more), noHardware)).toContain(text))
+
+  test('on a Jetson decoded pictures are fetched from video memory, and CSI cameras work', () => {
+    expect(sourceText(camera('rtsp://h'), jetson)).toMatch(/decodebin ! nvvidconv ! video\/x-raw,format=I420$/)
+    expect(sourceText(camera('csi:1', { width: 1920, height: 1080, fps: 60 }), jetson)).toMatch(
+      /^nvarguscamerasrc sensor-id=1 ! video\/x-raw\(memory:NVMM\),format=NV12,width=1920,height=1080,framerate=60\/1 ! nvvidconv/,
+    )
+    expect(() => sourceText(camera('csi:0'), noHardware)).toThrow(/needs GStreamer's nvarguscamerasrc/)
+  })
+
+  test('a camera is asked for its picture by the source alone', () => {
+    expect(probeText(camera('test'), noHardware)).toMatch(/^videotestsrc .* ! appsink name=probe /)
+  })
+})
+
+describe('the part and scale that the model takes', () => {
+  test('crops from the middle, in camera pixels, then scales', () => {
+    const { text, region, target } = cameraPipeline(camera('test'), picture, input, preview, noHardware)
+    expect(region).toEqual({ x: 0, y: 182, width: 1280, height: 356 })
+    expect(target).toEqual({ x: 0, y: 0, width: 576, height: 160 })
+    expect(text).toMatch(/videocrop left=0 right=0 top=182 bottom=182 ! videoscale method=bilinear2 add-borders=false/)
+  })
+
+  test('letterboxes by scaling the whole picture into its part; the rest is for us to fill', () => {
+    const { text, region, target } = cameraPipeline(
+      camera('test'),
+      picture,
+      { ...input, fit: 'letterbox' },
+      preview,
+      noHardware,
+    )
+    expect(region).toEqual({ x: -656, y: 0, width: 2592, height: 720 })
+    expect(target).toEqual({ x: 146, y: 0, width: 284, height: 160 })
+    expect(text).not.toContain('videocrop')
+    expect(text).toContain('video/x-raw,width=284,height=160')
+  })
+
+  test('a picture of the right size is neither cropped nor scaled', () => {
+    const text = textOf('test', { of: { ...picture, width: 576, height: 160 }, show: { ...preview, fps: 0 } })
+    expect(text).not.toMatch(/videocrop|videoscale/)
+  })
+
+  test('a picture of another size than the camera said breaks the pipeline', () => {
+    expect(textOf('test')).toContain('capsfilter caps="video/x-raw,width=1280,height=720"')
+  })
+})
+
+describe('colour', () => {
+  const yuv = { ...picture, colorimetry: false }
+  test('YUV that does not say what it means means what the bundle says', () => {
+    expect(textOf('test', { of: yuv })).toContain(
+      'capssetter join=true replace=false caps="video/x-raw,colorimetry=(string)2:4:0:0"',
+    )
+    expect(textOf('test', { of: yuv, to: { ...input, matrix: 'bt709', range: 'full' } })).toContain(
+      'colorimetry=(string)1:3:0:0',
+    )
+    expect(textOf('test')).not.toContain('capssetter')
+  })
+
+  test('RGB is left alone; YUV is converted by 16 bits', () => {
+    expect(textOf('test', { of: { ...picture, format: 'RGB', colorimetry: false } })).not.toMatch(/capssetter|ARGB64/)
+    expect(textOf('test')).toContain('video/x-raw,format=ARGB64')
+  })
+})
+
+describe('time and pictures for people', () => {
+  test('a video is held to its own speed and can be wound back; a camera is neither', () => {
+    expect(textOf('file:/a.mp4')).toMatch(/fakesink .* seekable\. ! identity single-segment=true sync=true/)
+    expect(textOf('file:/a.mp4', { more: { loop: false } })).not.toContain('seekable')
+    expect(textOf('rtsp://h')).not.toMatch(/sync=true|seekable/)
+  })
+
+  test('every sink gives packets with exact times and never holds the camera up', () => {
+    expect(
+      textOf('test').match(/gdppay ! appsink name=(model|preview) max-buffers=8 drop=true sync=false async=false/g),
+    ).toHaveLength(2)
+    expect(textOf('test').match(/leaky=downstream/g)).toHaveLength(2)
+  })
+
+  test('previews keep the shape of the whole picture, no wider than asked, behind a shutter that starts closed', () => {
+    expect(textOf('test')).toMatch(/shutter drop-probability=1 .*width=960,height=540,.* jpegenc quality=75/)
+    expect(textOf('test', { show: { ...preview, max_width: 4000 } })).toContain('width=1280,height=720,pixel-aspect-ratio=1/1')
+    expect(textOf('test', { show: { ...preview, fps: 0 } })).not.toContain('preview')
+    expect(textOf('test', { hardware: jetson })).toMatch(
+      /nvvidconv ! video\/x-raw\(memory:NVMM\),format=I420,width=960,height=540.* nvjpegenc/,
+    )
+  })
+})
