@@ -38,7 +38,7 @@ export function cameraCondition({ link, status, ageMs, staleMs, fault, nowMs }: 
   }
   if (fault) return { kind: 'fault', word: 'Fault', title: 'Picture cannot be shown', detail: told(fault, age) }
   if (ageMs === undefined)
-    return { kind: 'waiting', word: 'Waiting', title: 'Waiting for the first mask', detail: status?.reason ?? '' }
+    return { kind: 'waiting', word: 'Waiting', title: 'Waiting for the first picture', detail: status?.reason ?? '' }
   if (ageMs > staleMs)
     return {
       kind: 'stale',

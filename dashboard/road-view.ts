@@ -24,6 +24,9 @@ export class RoadView extends HTMLElement {
   /** [config] A picture older than this is stale, or than three times the usual pause between pictures if that is longer. */
   staleMs = 3000
 
+  /** [config] How long to wait for a first picture before masks are shown without one. */
+  pictureMs = 2000
+
   /** [config] Called with each condition that differs in kind from the one before. */
   onCondition: (condition: Condition) => void = () => {}
 
@@ -42,6 +45,7 @@ export class RoadView extends HTMLElement {
   #link: Link = { state: 'paused' }
   #status: CameraStatus | undefined
   #minute = lastMinute()
+  #firstMs: number | undefined
   #newest: Known | undefined
   #newestPair: Known | undefined
   #drawn: Known | undefined
@@ -67,7 +71,7 @@ export class RoadView extends HTMLElement {
     // A tile that is scrolled away or hidden behind the full view decodes nothing.
     const seen = new IntersectionObserver((entries) => {
       this.#visible = entries.at(-1)?.isIntersecting ?? true
-      this.#show()
+      void this.#show()
     })
     seen.observe(this)
     this.#observers = [resized, seen]
@@ -85,6 +89,7 @@ export class RoadView extends HTMLElement {
     const { result } = message
     this.result = result
     this.#minute.add({ atMs: arrivedMs, latencyMs: result.age_ms, roadPercent: result.road_percent })
+    this.#firstMs ??= arrivedMs
     this.#newest = { message, arrivedMs }
     if (message.picture.length) {
       if (this.#newestPair) {
@@ -123,6 +128,7 @@ export class RoadView extends HTMLElement {
 
   /** Brings texts, condition and, once a second, sparklines up to date. */
   tick(nowMs: number): void {
+    void this.#show()
     const ageMs = this.#drawn && nowMs - this.#drawn.arrivedMs + this.#drawn.message.result.age_ms
     const condition = cameraCondition({
       link: this.#link,
@@ -210,9 +216,11 @@ export class RoadView extends HTMLElement {
     return under.appendChild(element)
   }
 
-  /** The mask alone needs no picture: there every mask is shown. Elsewhere only pairs, once there was one. */
+  /** The mask alone needs no picture: there every mask is shown. Elsewhere only pairs, unless none comes at all. */
   #wanted(): Known | undefined {
-    return this.mode === 'mask' ? this.#newest : (this.#newestPair ?? this.#newest)
+    if (this.mode === 'mask') return this.#newest
+    if (this.#newestPair) return this.#newestPair
+    return Date.now() - (this.#firstMs ?? Date.now()) > this.pictureMs ? this.#newest : undefined
   }
 
   /** Decodes and draws what is wanted until it is shown; one at a time, the newest wins. */

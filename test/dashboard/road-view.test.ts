@@ -191,7 +191,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
 
   test('shows each mask alone where the agent sends no pictures', async () => {
     const none = { picture: new Uint8Array() }
-    await drawn(await sendFrame({}, none))
+    await drawn(await sendFrame({}, none)) // after a while: a picture might have been on its way
     await drawn(await sendFrame({}, { ...none, mask: halfRoad(false) }))
     await condition('live')
     const at = await canvas()
