@@ -1,7 +1,8 @@
 // The things that stand in all scenes, built once a process, and the colours they come in.
 import { type Random, random } from '../random.ts'
 import { makeBlock, makeHouse } from './buildings.ts'
-import { carShapes, makeCar } from './cars.ts'
+import { carShapes } from './car-shapes.ts'
+import { makeCar } from './cars.ts'
 import { makeBin, makeDelineator, makeLamp, makePerson, makeSign } from './furniture.ts'
 import type { Mesh, Point } from './mesh.ts'
 import { makeBush, makeConifer, makeGrass, makeTree } from './plants.ts'

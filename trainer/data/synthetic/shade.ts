@@ -1,9 +1,11 @@
 // From samples to light: each thing that a pixel sees is lit once by the sun, the sky and lamps, and dimmed by the air.
 import type { Camera } from './camera.ts'
 import { skyLight } from './light.ts'
+import { glowColour, type Matter, matterAt } from './materials.ts'
 import { material } from './mesh.ts'
 import { sampleTile, smooth } from './noise.ts'
 import { type Instance, perSide, type Samples } from './rasterise.ts'
+import { uAt } from './road.ts'
 import { sunlight } from './shadow.ts'
 import { type Ground, groundAt } from './surface.ts'
 import type { Tiles } from './tiles.ts'
@@ -43,6 +45,7 @@ interface Shading {
 
 const out = new Float64Array(3)
 const mirrored = new Float64Array(3)
+const matter: Matter = { r: 0, g: 0, b: 0, gloss: 0, sharpness: 0, glow: 0, leafy: false, open: 1 }
 const ground: Ground = { r: 0, g: 0, b: 0, gloss: 0, hollow: 0, road: false }
 
 export function shadeFrame(shading: Shading, samples: Samples, frame: Frame): void {
@@ -162,9 +165,6 @@ function shadePoint(
   let facing = -(dx * nx + dy * ny + dz * nz)
   const { sun, sunColour, ambient, bounce } = light
 
-  let r = colour[0]
-  let g = colour[1]
-  let b = colour[2]
   // The back of a rail or fence; leaves and blades keep the normal of the whole crown.
   if (facing < 0 && what !== material.leaf && what !== material.blade) {
     nx = -nx
@@ -172,153 +172,11 @@ function shadePoint(
     nz = -nz
     facing = -facing
   }
-  let gloss = 0
-  let sharpness = 60
-  let glow = 0
-  let leafy = false
-  let open = 1
+  const wide = far / focal
   let wet = 0
-  if (what === material.ground) {
-    const u = (x - world.terrain.road.centre(z)) / Math.hypot(1, world.terrain.road.slope(z))
-    const wide = far / focal
-    const long = Math.min(60, wide / Math.max(0.02, facing))
-    groundAt(world.terrain.road, world.surface, tiles, u, world.terrain.road.arc(z), wide, long, ground)
-    r = ground.r
-    g = ground.g
-    b = ground.b
-    gloss = ground.gloss * 0.06
-    open = openSky(shading, u, x, z)
-    if (light.wet > 0) {
-      const water = light.wet * (0.45 + 0.55 * Math.min(1, ground.hollow * 1.4)) * (ground.road || ground.gloss > 0 ? 1 : 0.35)
-      const dark = 1 - 0.45 * water
-      r *= dark
-      g *= dark
-      b *= dark
-      wet = water * (ground.gloss > 0 ? 1 : 0.15)
-    }
-  } else if (what === material.leaf || what === material.blade) {
-    leafy = true
-    const shade = what === material.leaf ? tint : 0.85 * tint
-    r *= shade
-    g *= shade
-    b *= shade
-    open = Math.min(1, 0.25 + 0.75 * shade)
-  } else if (what === material.paint) {
-    gloss = 1
-  } else if (what === material.glass) {
-    r = 0.018
-    g = 0.02
-    b = 0.022
-    gloss = 1.7
-    sharpness = 400
-  } else if (what === material.window) {
-    const lit = light.lamps * (tint > 1.05 ? 1 : 0.03)
-    r = 0.03 + 0.02 * tint
-    g = 0.032 + 0.02 * tint
-    b = 0.036 + 0.02 * tint
-    glow = lit * 0.55
-    gloss = 1.5
-    sharpness = 300
-  } else if (what === material.metal) {
-    r = 0.34 * tint
-    g = 0.35 * tint
-    b = 0.36 * tint
-    gloss = 0.5
-    sharpness = 30
-  } else if (what === material.rubber) {
-    r = g = b = 0.022
-    gloss = 0.12
-    sharpness = 12
-  } else if (what === material.black) {
-    r = g = b = 0.02 * tint
-    gloss = 0.25
-  } else if (what === material.white) {
-    r = 0.66 * tint
-    g = 0.66 * tint
-    b = 0.63 * tint
-    gloss = 0.1
-  } else if (what === material.red) {
-    r = 0.5
-    g = 0.025
-    b = 0.025
-    gloss = 0.2
-  } else if (what === material.blue) {
-    r = 0.02
-    g = 0.07
-    b = 0.32
-    gloss = 0.2
-  } else if (what === material.lampFront) {
-    r = g = 0.6
-    b = 0.62
-    gloss = 1.5
-    glow = 3.5 * light.lamps + 0.12
-  } else if (what === material.lampRear) {
-    r = 0.42
-    g = 0.012
-    b = 0.015
-    gloss = 0.9
-    glow = 0.5 * light.lamps + 0.02
-  } else if (what === material.lamp) {
-    r = 0.7 * tint
-    g = 0.68 * tint
-    b = 0.6 * tint
-    glow = 4 * light.lamps * (tint > 0.7 ? 1 : 0)
-  } else if (what === material.wall) {
-    const stain = sampleTile(tiles.cloud, (x + z) / 7, y / 5, far / focal / 6)
-    const streak = sampleTile(tiles.soft, (x + z) / 2.2, y / 23, far / focal / 8)
-    const shade = 0.84 + 0.22 * stain + 0.12 * (streak - 0.5)
-    r *= shade
-    g *= shade
-    b *= shade
-    gloss = 0.03
-  } else if (what === material.brick) {
-    const along = Math.abs(nx) > Math.abs(nz) ? z : x
-    const wide = far / focal
-    const row = Math.floor(y / 0.075)
-    const brick = Math.floor(along / 0.24 + 0.5 * (row & 1))
-    const detail = smooth(0.018, 0.006, wide)
-    const differ = sampleTile(tiles.grain, brick * 0.137 + row * 0.071, row * 0.213 + brick * 0.051) - 0.5
-    const edgeUp = y / 0.075 - row
-    const edgeAlong = along / 0.24 + 0.5 * (row & 1) - brick
-    const mortar = edgeUp < 0.14 || edgeAlong < 0.05 ? detail : 0.17 * (1 - detail)
-    const stain = sampleTile(tiles.cloud, along / 6, y / 6, wide / 6)
-    const shade = (0.8 + 0.35 * stain) * (1 + 0.55 * differ * detail)
-    r = r * shade + (0.36 - r * shade) * mortar
-    g = g * shade + (0.33 - g * shade) * mortar
-    b = b * shade + (0.29 - b * shade) * mortar
-  } else if (what === material.roof) {
-    const wide = far / focal
-    const row = y / 0.17
-    const inRow = row - Math.floor(row)
-    const detail = smooth(0.13, 0.04, wide)
-    const differ = sampleTile(tiles.grain, Math.floor((x + z) / 0.25) * 0.09, Math.floor(row) * 0.11) - 0.5
-    const stain = sampleTile(tiles.cloud, (x + z) / 8, y / 5, wide / 6)
-    const shade = (0.75 + 0.45 * stain) * (1 - 0.35 * detail * smooth(0.3, 0, inRow)) * (1 + 0.5 * differ * detail)
-    r = accent[0] * shade
-    g = accent[1] * shade
-    b = accent[2] * shade
-    gloss = 0.08
-    sharpness = 14
-  } else if (what === material.wood) {
-    const streak = sampleTile(tiles.grain, (x + z) / 0.35, y / 3, far / focal)
-    const shade = 0.7 + 0.5 * streak
-    r = 0.19 * shade
-    g = 0.125 * shade
-    b = 0.075 * shade
-  } else if (what === material.stone) {
-    r = g = 0.3 * tint
-    b = 0.285 * tint
-  } else if (what === material.bark) {
-    const streak = sampleTile(tiles.grain, (x + z) / 0.5, y / 2, far / focal)
-    r = 0.12 * (0.6 + 0.7 * streak) * tint
-    g = 0.09 * (0.6 + 0.7 * streak) * tint
-    b = 0.065 * (0.6 + 0.7 * streak) * tint
-    open = 0.75
-  } else if (what === material.skin) {
-    r = 0.45
-    g = 0.28
-    b = 0.2
-  }
+  if (what === material.ground) wet = shadeGround(shading, x, z, wide, facing)
+  else matterAt(what, colour, { x, y, z, nx, nz, wide, tint, accent, light, tiles }, matter)
+  const { gloss, sharpness, glow, leafy, open } = matter
 
   // Sun.
   const towards = nx * sun[0] + ny * sun[1] + nz * sun[2]
@@ -345,9 +203,10 @@ function shadePoint(
     lg += lamp * 0.9
     lb += lamp * 0.72
   }
-  r = r * lr + glow
-  g = g * lg + glow * (what === material.lampRear ? 0.04 : 0.86)
-  b = b * lb + glow * (what === material.lampRear ? 0.03 : 0.62)
+  const own = glowColour(what)
+  let r = matter.r * lr + glow * own[0]
+  let g = matter.g * lg + glow * own[1]
+  let b = matter.b * lb + glow * own[2]
 
   const shine = gloss + wet * 1.3
   if (shine > 0.02) {
@@ -380,6 +239,26 @@ function shadePoint(
   out[0] = r + (light.horizon[0] * 0.88 + 0.1 * sunColour[0] * sunward - r) * haze
   out[1] = g + (light.horizon[1] * 0.9 + 0.1 * sunColour[1] * sunward - g) * haze
   out[2] = b + (light.horizon[2] * 0.94 + 0.1 * sunColour[2] * sunward - b) * haze
+}
+
+/** Puts the ground at a place into `matter` and gives how wet it is. */
+function shadeGround(shading: Shading, x: number, z: number, wide: number, facing: number): number {
+  const { surface, light, terrain } = shading.world
+  const { road } = terrain
+  const u = uAt(road, x, z)
+  groundAt(road, surface, shading.tiles, u, road.arc(z), wide, Math.min(60, wide / Math.max(0.02, facing)), ground)
+  const firm = ground.road || ground.gloss > 0
+  const water = light.wet * (0.45 + 0.55 * Math.min(1, ground.hollow * 1.4)) * (firm ? 1 : 0.35)
+  const dark = 1 - 0.45 * water
+  matter.r = ground.r * dark
+  matter.g = ground.g * dark
+  matter.b = ground.b * dark
+  matter.gloss = ground.gloss * 0.06
+  matter.sharpness = 60
+  matter.glow = 0
+  matter.leafy = false
+  matter.open = openSky(shading, u, x, z)
+  return water * (ground.gloss > 0 ? 1 : 0.15)
 }
 
 /** Light that a mirror would show in a direction, into `mirrored`. */
