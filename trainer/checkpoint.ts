@@ -1,6 +1,6 @@
 // Checkpoints of a run in the safetensors format (https://huggingface.co/docs/safetensors): a JSON header with the place of
 // every tensor, then the tensors. Weights, moments and the place in the run; what one needs to go on exactly.
-import { open, readFile, rename } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 
 export type State = Map<string, { shape: number[]; values: Float32Array }>
 
@@ -43,6 +43,13 @@ export async function saveCheckpoint(path: string, { epoch, step, best, state }:
     await file.close()
   }
   await rename(`${path}.tmp`, path)
+}
+
+/** Keeps the checkpoint at `path` under another name too, without copying it: what is written later takes another file's place. */
+export async function keepCheckpoint(path: string, as: string): Promise<void> {
+  await rm(`${as}.tmp`, { force: true })
+  await link(path, `${as}.tmp`)
+  await rename(`${as}.tmp`, as)
 }
 
 /** Reads a checkpoint. Throws, naming the file, where it is none. */

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { ModelInput } from '../deploy/bundle.ts'
-import { readCheckpoint, saveCheckpoint } from './checkpoint.ts'
+import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
@@ -104,9 +104,8 @@ async function train(args: string[]): Promise<void> {
     )
     const better = measures.road_iou > best.road_iou
     if (better) best = { epoch, road_iou: measures.road_iou }
-    const state = learner.state()
-    await saveCheckpoint(paths.last, { epoch, step, best, state })
-    if (better) await saveCheckpoint(paths.best, { epoch, step, best, state })
+    await saveCheckpoint(paths.last, { epoch, step, best, state: learner.state() })
+    if (better) await keepCheckpoint(paths.last, paths.best)
     const row = {
       epoch,
       seconds: (performance.now() - started) / 1000,
