@@ -44,15 +44,24 @@ const shows = (text: string, camera = 'front') => tile(camera).getByText(text).f
 const condition = (kind: string, camera = 'front') =>
   page.waitForSelector(`road-view[aria-label="Camera ${camera}"][data-condition="${kind}"]`, { state: 'attached' })
 
-async function sendFrame(
-  facts: Partial<Result> = {},
-  { mask = halfRoad(true), picture }: Partial<Record<'mask' | 'picture', Uint8Array>> = {},
-) {
+type Parts = Partial<Record<'mask' | 'picture', Uint8Array>>
+
+async function sendFrame(facts: Partial<Result> = {}, { mask = halfRoad(true), picture }: Parts = {}) {
   const result = makeResult({ ...size, frame: ++frame, road_percent: 50, ...facts })
-  server.send({ result, mask, picture: picture ?? (await jpeg(asphalt)) })
-  return result
+  const message = { result, mask, picture: picture ?? (await jpeg(asphalt)) }
+  server.send(message)
+  return message
 }
-const drawn = (result: Result) =>
+/** Sends a frame and goes on sending it, so that it stays live however slow the machine is; `stopStream` ends that. */
+async function stream(facts: Partial<Result> = {}, parts: Parts = {}) {
+  stopStream()
+  const message = await sendFrame(facts, parts)
+  const timer = setInterval(() => server.send(message), 300)
+  stopStream = () => clearInterval(timer)
+  return message
+}
+let stopStream = () => {}
+const drawn = ({ result }: { result: Result }) =>
   page.waitForFunction(
     ({ camera, frame }) =>
       [...document.querySelectorAll('road-view')].some((view) => {
@@ -79,12 +88,13 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await tile().waitFor()
   })
   afterEach(async () => {
+    stopStream()
     await page.context().close()
     await server.close()
   })
 
   test('tints the road and only the road, at the place that the region says', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await setOpacity(60)
     await condition('live')
     const at = await canvas()
@@ -99,7 +109,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
   })
 
   test('changes pixels with the opacity and with each mode', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
     await setOpacity(0)
     expect(distance((await canvas())(road, 0.5), asphalt)).toBeLessThan(6)
@@ -133,7 +143,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     ]
     const ids = Uint8Array.from({ length: 80 * 90 }, (_, i) => (i % 80 >= 40 ? 2 : 1))
     const facts = { classes: ['other', 'pavement', 'road'], road_class: 2 }
-    await drawn(await sendFrame(facts, { mask: encodeMask(ids, 80, 90, palette) }))
+    await drawn(await stream(facts, { mask: encodeMask(ids, 80, 90, palette) }))
     await setOpacity(100)
     await condition('live')
     const at = await canvas()
@@ -191,8 +201,8 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
 
   test('shows each mask alone where the agent sends no pictures', async () => {
     const none = { picture: new Uint8Array() }
-    await drawn(await sendFrame({}, none)) // after a while: a picture might have been on its way
-    await drawn(await sendFrame({}, { ...none, mask: halfRoad(false) }))
+    await drawn(await stream({}, none)) // after a while: a picture might have been on its way
+    await drawn(await stream({}, { ...none, mask: halfRoad(false) }))
     await condition('live')
     const at = await canvas()
     expect(distance(at(other, 0.5), tint)).toBeLessThan(6)
@@ -200,27 +210,28 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
   })
 
   test('greys a picture that grew old and says how old it is', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
+    stopStream()
     await condition('stale')
     await shows('Stale picture')
     await shows('s old. No newer one came')
     await page.waitForTimeout(600) // the transition to grey
     const [red, green, blue] = (await canvas())(road, 0.25)
     expect(Math.max(red, green, blue) - Math.min(red, green, blue)).toBeLessThan(4)
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
   })
 
   test('says why a camera is lost, and tells screen readers', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
     server.send({ type: 'status', ...statusOf('front', 'offline', 'no route to host') })
     await condition('lost')
     await shows('no route to host')
     await page.getByRole('status').filter({ hasText: 'front: Camera lost. no route to host' }).waitFor({ state: 'attached' })
     server.send({ type: 'status', ...statusOf('front') })
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
   })
 
@@ -229,14 +240,15 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await shows('The mask of 3 bytes could not be decoded')
     await sendFrame({ width: 40 })
     await shows('Expected a mask of 40 x 90, found 80 x 90')
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
   })
 
   test('comes back by itself after the agent was gone, with its last picture greyed meanwhile', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
     const { port } = server
+    stopStream()
     await server.close()
     await page.getByText('Agent lost for').waitFor()
     await page.getByText('No agent answers at').first().waitFor()
@@ -250,7 +262,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     server = await servePage({ port })
     server.greet(helloOf(statusOf('front')))
     await expect.poll(() => server.clients(), { timeout: 20_000 }).toBe(1)
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await condition('live')
     expect(await page.getByText('Agent lost for').isVisible()).toBe(false)
   })
@@ -335,7 +347,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
   test('fits a phone without scrolling sideways, with the road share in the first view', async () => {
     await page.setViewportSize({ width: 360, height: 740 })
     server.send(helloOf(statusOf('front'), statusOf('rear')))
-    await drawn(await sendFrame())
+    await drawn(await stream())
     await shows('50%')
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360)
     expect(
@@ -346,7 +358,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
   })
 
   test('asks for nothing elsewhere and has nothing to complain about', async () => {
-    await drawn(await sendFrame())
+    await drawn(await stream())
     for (const mode of ['Outline', 'Mask', 'Picture', 'Tint']) await page.getByLabel(mode).check()
     await setOpacity(30)
     await condition('live')
