@@ -184,6 +184,6 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const server = await servePage({ port: Number(process.argv[2] ?? 8099) })
   const cameras = ['front', 'rear', 'left', 'right'].slice(0, Number(process.argv[3] ?? 1))
   server.greet(helloOf(...cameras.map((camera) => statusOf(camera))))
-  play(server, cameras, await camvidFrames(process.env.ROADMASK_REAL_DATA ?? '../shared/data/camvid'))
+  play(server, cameras, await camvidFrames(join(process.env.ROADMASK_REAL_DATA ?? '../shared/data', 'camvid')))
   console.log(server.url)
 }
