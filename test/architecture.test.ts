@@ -4,6 +4,9 @@ import { dirname, join, normalize, relative } from 'node:path'
 import { expect, it } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
+/** `import … from 'x'`, the last line of one that takes several, `export … from 'x'` and `import('x')`. */
+const specifiers = /(?:^(?:import|export|\})[^'\n]*|\bimport\()'([^']+)'/gm
+
 const rooms = ['edge-agent', 'trainer', 'dashboard', 'deploy']
 
 /** What a room may import of others: a room, or one file of it. */
@@ -21,8 +24,8 @@ async function imports(): Promise<{ file: string; imported: string }[]> {
       if (!name.endsWith('.ts')) continue
       const file = join(room, name)
       const text = await readFile(join(root, file), 'utf8')
-      for (const [, path] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g))
-        found.push({ file, imported: normalize(join(dirname(file), path!)) })
+      for (const [, path] of text.matchAll(specifiers))
+        if (path!.startsWith('.')) found.push({ file, imported: normalize(join(dirname(file), path!)) })
     }
   return found
 }
@@ -52,8 +55,8 @@ it('each room names its npm packages in its own package.json', async () => {
     for (const name of await readdir(join(root, room), { recursive: true })) {
       if (!name.endsWith('.ts')) continue
       const text = await readFile(join(root, room, name), 'utf8')
-      for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*'([^'.][^']*)'/g)) {
-        if (specifier!.startsWith('node:')) continue
+      for (const [, specifier] of text.matchAll(specifiers)) {
+        if (/^(node:|\.)/.test(specifier!)) continue
         const parts = specifier!.split('/')
         const name = specifier!.startsWith('@') ? `${parts[0]}/${parts[1]}` : parts[0]!
         expect(Object.keys(dependencies), `${relative(root, join(root, room))} imports ${specifier}`).toContain(name)
