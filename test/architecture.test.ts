@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
 /** `import … from 'x'`, the last line of one that takes several, `export … from 'x'` and `import('x')`. */
-const specifiers = /(?:^(?:import|export|\})[^'\n]*|\bimport\()'([^']+)'/gm
+const specifiers = /(?:^(?:import|export|\})[^'\n]*\bfrom |^import |\bimport\()'([^']+)'/gm
 
 const rooms = ['edge-agent', 'trainer', 'dashboard', 'deploy']
 
