@@ -1,0 +1,43 @@
+// Messages as the agent makes them, for tests of the ways out.
+import { type CameraEvent, type CameraStatus, type MaskMessage, wireVersion } from '../../edge-agent/wire.ts'
+
+export const statusOf = (camera: string, state: CameraStatus['state'] = 'online', reason = ''): CameraStatus => ({
+  version: wireVersion,
+  camera,
+  state,
+  since_us: 1,
+  reason,
+})
+
+export const eventOf = (camera: string, detail: string): CameraEvent => ({
+  version: wireVersion,
+  camera,
+  at_us: 1,
+  type: 'camera_lost',
+  detail,
+})
+
+/** A mask message whose bytes tell which frame it is; `bytes`: size of its picture. */
+export const maskOf = (camera: string, frame: number, bytes = 0): MaskMessage => ({
+  result: {
+    version: wireVersion,
+    camera,
+    frame,
+    captured_us: 1_000_000 + frame,
+    age_ms: 20,
+    model: 'run-1',
+    width: 4,
+    height: 2,
+    camera_width: 40,
+    camera_height: 30,
+    region: [0, 5, 40, 20],
+    classes: ['other', 'road'],
+    road_class: 1,
+    road_percent: 12.5,
+    confidence: 0.9,
+    timings_ms: { capture: 1, wait: 2, infer: 3, encode: 4, publish: 5 },
+    dropped: 0,
+  },
+  mask: Buffer.from(`mask ${frame}`),
+  picture: new Uint8Array(bytes).fill(frame),
+})

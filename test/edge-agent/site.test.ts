@@ -1,0 +1,266 @@
+import { once } from 'node:events'
+import { get } from 'node:http'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import type { Known } from '../../edge-agent/known.ts'
+import { openLog } from '../../edge-agent/log.ts'
+import { type SocketOutput, serveSockets } from '../../edge-agent/publish/websocket.ts'
+import { parseConfig } from '../../edge-agent/read-config.ts'
+import { listen } from '../../edge-agent/serve/listen.ts'
+import { openSite, type Site } from '../../edge-agent/serve/site.ts'
+import { type MaskMessage, type SocketMessage, type Stats, unpackMask, wireVersion } from '../../edge-agent/wire.ts'
+import { eventOf, maskOf, statusOf } from './made-messages.ts'
+
+const stats: Stats = {
+  version: wireVersion,
+  device: 'd',
+  at_us: 1,
+  uptime_s: 2,
+  model: 'run-1',
+  compute: 'cpu',
+  memory_mib: {},
+  cameras: {},
+}
+const config = parseConfig(undefined, { ROADMASK_DEVICE: 'jetson01' }, [])
+let site: Site
+let sockets: SocketOutput
+let ready: boolean
+let latest: MaskMessage | undefined
+let watched: boolean[]
+
+beforeEach(async () => {
+  ready = true
+  latest = maskOf('front', 7, 3)
+  watched = []
+  const known: Known = {
+    statuses: () => [statusOf('front'), statusOf('rear', 'offline', 'No picture for 5 s')],
+    latest: (camera) => (camera === 'front' ? latest : undefined),
+    picture: (camera) => (camera === 'front' ? latest?.picture : undefined),
+    stats: async () => stats,
+    modelReady: () => ready,
+  }
+  sockets = serveSockets({
+    config,
+    model: 'run-1',
+    statuses: known.statuses,
+    log: openLog('fatal'),
+    watched: (yes) => watched.push(yes),
+  })
+  site = await openSite({ host: '127.0.0.1', port: 0, names: ['roadcam.example'] }, known, sockets)
+})
+afterEach(async () => {
+  await sockets.close()
+  await site.close()
+})
+
+const ask = (path: string, headers = {}) => fetch(new URL(path, site.url), { headers })
+
+describe('health', () => {
+  test('is alive as soon as it answers, and ready when the model takes frames and a camera gives them', async () => {
+    expect(await (await ask('healthz')).json()).toEqual({ ok: true })
+    const response = await ask('readyz')
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({
+      ready: true,
+      model: 'ready',
+      cameras: { front: { state: 'online', reason: '' }, rear: { state: 'offline', reason: 'No picture for 5 s' } },
+    })
+    ready = false
+    expect((await ask('readyz')).status).toBe(503)
+  })
+})
+
+describe('the API', () => {
+  test('tells cameras with their last result', async () => {
+    expect(await (await ask('api/cameras')).json()).toEqual([
+      { ...statusOf('front'), result: latest!.result },
+      { ...statusOf('rear', 'offline', 'No picture for 5 s'), result: null },
+    ])
+    expect(await (await ask('api/stats')).json()).toEqual(stats)
+  })
+
+  test('gives the newest mask and picture', async () => {
+    const mask = await ask('api/cameras/front/mask.png')
+    expect(mask.headers.get('content-type')).toBe('image/png')
+    expect(Buffer.from(await mask.arrayBuffer()).toString()).toBe('mask 7')
+    const picture = await ask('api/cameras/front/picture.jpg')
+    expect(picture.headers.get('content-type')).toBe('image/jpeg')
+    expect([...new Uint8Array(await picture.arrayBuffer())]).toEqual([7, 7, 7])
+    expect((await ask('api/cameras/rear/mask.png')).status).toBe(404)
+    expect(await (await ask('api/cameras/side/mask.png')).text()).toBe('There is no camera side')
+  })
+})
+
+describe('the page', () => {
+  test('and what it loads is served with its type, and not again while it is unchanged', async () => {
+    for (const [path, type] of [
+      ['', 'text/html'],
+      ['dashboard/page.css', 'text/css'],
+      ['dashboard/page.js', 'text/javascript'],
+      ['edge-agent/wire.js', 'text/javascript'],
+    ] as const) {
+      const response = await ask(path)
+      expect(response.status, path).toBe(200)
+      expect(response.headers.get('content-type'), path).toContain(type)
+      expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'self'; img-src 'self' blob:/)
+      expect((await ask(path, { 'if-none-match': response.headers.get('etag') })).status).toBe(304)
+    }
+  })
+
+  test.each([
+    'package.json',
+    'edge-agent/main.js',
+    'dashboard/../package.json',
+    'dashboard/..%2fpackage.json',
+    'dashboard/page.ts',
+    '.git/config',
+  ])('nothing else is: %s', async (path) => expect((await ask(path)).status).toBe(404))
+})
+
+describe('who may talk to it', () => {
+  /** fetch does not let us choose the Host header. */
+  const statusFor = (headers: Record<string, string>) =>
+    new Promise<number | undefined>((done, failed) =>
+      get({ host: '127.0.0.1', port: site.port, path: '/healthz', headers }, (response) =>
+        done(response.resume().statusCode),
+      ).on('error', failed),
+    )
+  const port = () => site.port
+
+  test('browsers under a name of this machine, and not under one that anybody can point here', async () => {
+    for (const host of ['localhost', hostname(), '192.168.1.5', '[::1]', 'roadcam.example', 'ROADCAM.example'])
+      expect(await statusFor({ host: `${host}:${port()}` }), host).toBe(200)
+    for (const host of ['evil.example', `localhost.evil.example:${port()}`]) expect(await statusFor({ host }), host).toBe(421)
+  })
+
+  test('pages of our own, and not those of others', async () => {
+    const host = `127.0.0.1:${port()}`
+    expect(await statusFor({ host, origin: `http://${host}` })).toBe(200)
+    for (const origin of ['http://evil.example', `http://127.0.0.1:${port() + 1}`, 'null'])
+      expect(await statusFor({ host, origin }), origin).toBe(403)
+  })
+
+  test.each([
+    ['of another page', { origin: 'http://evil.example' }, 403],
+    ['under another name', { headers: { host: 'evil.example' } }, 421],
+  ])('WebSockets too: refused %s', async (_, options, code) => {
+    const socket = new WebSocket(new URL('ws', site.url.replace('http', 'ws')), options)
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
+    expect(response.statusCode).toBe(code)
+  })
+})
+
+interface Client {
+  socket: WebSocket
+  texts: SocketMessage[]
+  masks: MaskMessage[]
+}
+
+async function join(): Promise<Client> {
+  const socket = new WebSocket(new URL('ws', site.url.replace('http', 'ws')), { origin: site.url.slice(0, -1) })
+  const client: Client = { socket, texts: [], masks: [] }
+  socket.on('message', (data: Buffer, binary) => {
+    if (binary) client.masks.push(unpackMask(data))
+    else client.texts.push(JSON.parse(data.toString()) as SocketMessage)
+  })
+  await once(socket, 'open')
+  await expect.poll(() => client.texts.length).toBeGreaterThan(0)
+  return client
+}
+
+describe('the WebSocket', () => {
+  test('says hello, then how things change', async () => {
+    const { texts } = await join()
+    expect(texts[0]).toEqual({
+      type: 'hello',
+      version: wireVersion,
+      device: 'jetson01',
+      model: 'run-1',
+      cameras: [statusOf('front'), statusOf('rear', 'offline', 'No picture for 5 s')],
+    })
+    sockets.status(statusOf('rear'))
+    sockets.event(eventOf('rear', 'x'))
+    sockets.stats(stats)
+    await expect.poll(() => texts.length).toBe(4)
+    expect(texts.slice(1)).toEqual([
+      { type: 'status', ...statusOf('rear') },
+      { type: 'event', event: eventOf('rear', 'x') },
+      { type: 'stats', ...stats },
+    ])
+  })
+
+  test('brings every mask with its picture to a client that keeps up', async () => {
+    const { masks } = await join()
+    for (let frame = 1; frame <= 20; frame++) {
+      sockets.mask(maskOf('front', frame, frame % 3 ? 0 : 50_000))
+      await delay(2)
+    }
+    await expect.poll(() => masks.length).toBe(20)
+    expect(masks[2]!.result).toEqual(maskOf('front', 3).result)
+    expect(masks[2]!.picture.length).toBe(50_000)
+    expect(sockets.dropped()).toBe(0)
+  })
+
+  test('drops for a slow client alone, which gets the newest of each camera when it is back', async () => {
+    const slow = await join()
+    const quick = await join()
+    slow.socket.pause()
+    const last = 120
+    for (let frame = 1; frame <= last; frame++) {
+      for (const camera of ['front', 'rear']) sockets.mask(maskOf(camera, frame, 100_000))
+      await delay(1)
+    }
+    await expect.poll(() => quick.masks.length).toBe(2 * last)
+    slow.socket.resume()
+    const newest = (camera: string) => slow.masks.filter(({ result }) => result.camera === camera).at(-1)?.result.frame
+    await expect.poll(() => [newest('front'), newest('rear')]).toEqual([last, last])
+    expect(slow.masks.length).toBeLessThan(2 * last)
+    expect(sockets.dropped()).toBe(2 * last - slow.masks.length)
+    const frames = slow.masks.filter(({ result }) => result.camera === 'front').map(({ result }) => result.frame)
+    expect(frames).toEqual([...frames].sort((a, b) => a - b))
+  })
+
+  test('says whether anybody watches', async () => {
+    const [one, two] = [await join(), await join()]
+    one.socket.close()
+    await once(one.socket, 'close')
+    expect(watched).toEqual([true])
+    two.socket.close()
+    await expect.poll(() => watched).toEqual([true, false])
+  })
+
+  test('says goodbye when the agent ends', async () => {
+    const { socket } = await join()
+    const closed = once(socket, 'close')
+    await sockets.close()
+    expect((await closed)[0]).toBe(1001)
+  })
+})
+
+describe('ports', () => {
+  let taken: Server
+  let port: number
+  beforeAll(async () => {
+    taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    port = (taken.address() as AddressInfo).port
+  })
+  afterAll(() => taken.close())
+
+  test('a configured one that is taken is an error that names the setting', async () => {
+    const place = { host: '127.0.0.1', port, from: 8080, setting: 'http.port' }
+    await expect(listen(createServer(), place)).rejects.toThrow(
+      `Cannot listen on port ${port} of 127.0.0.1: it is taken. Set "http.port"`,
+    )
+  })
+
+  test('without one the next free is taken', async () => {
+    const server = createServer()
+    const { port: found } = await listen(server, { host: '127.0.0.1', port: undefined, from: port, setting: 'http.port' })
+    expect(found).toBeGreaterThan(port)
+    server.close()
+  })
+})
