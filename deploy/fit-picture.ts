@@ -2,6 +2,7 @@
 // Scaling is a triangle filter as wide as the reduction (antialiased); GStreamer's twin is videoscale's `bilinear2`.
 import sharp, { type Sharp } from 'sharp'
 import type { ModelInput } from './bundle.ts'
+import { enlarge } from './enlarge.ts'
 import { barGrey, fitGeometry, type Rectangle, type Size } from './fit-geometry.ts'
 
 /** A decoded picture: RGB, row by row, one byte a channel. */
@@ -58,18 +59,21 @@ async function place(
   region?: Rectangle,
 ): Promise<Uint8Array> {
   const { source, target } = fitGeometry(size, input, region)
-  return await picture
+  const reduced = { width: Math.min(source.width, target.width), height: Math.min(source.height, target.height) }
+  const part = picture
     .extract({ left: source.x, top: source.y, width: source.width, height: source.height })
-    .resize({ width: target.width, height: target.height, fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false })
-    .extend({
-      left: target.x,
-      top: target.y,
-      right: input.width - target.x - target.width,
-      bottom: input.height - target.y - target.height,
-      background: { r: barGrey, g: barGrey, b: barGrey },
-    })
-    .raw()
-    .toBuffer()
+    .resize({ ...reduced, fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false })
+  const bars = {
+    left: target.x,
+    top: target.y,
+    right: input.width - target.x - target.width,
+    bottom: input.height - target.y - target.height,
+    background: { r: barGrey, g: barGrey, b: barGrey },
+  }
+  if (reduced.width === target.width && reduced.height === target.height) return await part.extend(bars).raw().toBuffer()
+  const larger = enlarge(await part.raw().toBuffer(), reduced, target)
+  const raw = { width: target.width, height: target.height, channels: 3 } as const
+  return await sharp(larger, { raw }).extend(bars).raw().toBuffer()
 }
 
 async function named<T>(file: string | Buffer, work: () => Promise<T>): Promise<T> {
