@@ -1,10 +1,11 @@
 // Small data sets made for a test, in the real layouts, and the place of the real pictures.
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
+import { afterAll } from 'vitest'
 
 /** Folder of real pictures (CamVid, KITTI), or undefined: tests on it are skipped then. */
 export const realData = [
@@ -12,7 +13,16 @@ export const realData = [
   fileURLToPath(new URL('../../../../shared/data', import.meta.url)),
 ].find((dir) => dir !== undefined && existsSync(dir))
 
-export const madeFolder = () => mkdtemp(join(tmpdir(), 'roadmask-data-'))
+const made: string[] = []
+
+/** A new folder that goes away after the test file. */
+export async function madeFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'roadmask-data-'))
+  made.push(dir)
+  return dir
+}
+
+afterAll(() => Promise.all(made.map((dir) => rm(dir, { recursive: true, force: true }))))
 
 /** Writes RGB or grey pixels as PNG, with the folders on the way. */
 export async function writePicture(file: string, width: number, height: number, pixels: Uint8Array): Promise<void> {
