@@ -214,20 +214,21 @@ clean_pip() (
 
 explain_pip() {
   if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
-    fail "A wheel is not the one that is pinned in deploy/tensorflow.pins:" "$(grep -E 'Expected sha256|Got  ' "$log" | head -n 4)" \
-      "Nothing was installed. If a private package index or PIP_FIND_LINKS serves it, compare its file with the one on the public index."
+    fail "A wheel does not have the hash that $(if [[ $tensorflow_kind == jetson ]]; then echo ROADMASK_TENSORFLOW_WHEEL; else echo deploy/tensorflow.pins; fi) gives:" \
+      "$(grep -E 'Expected sha256|Got  ' "$log" | head -n 4 | sed 's/^ */  /')" \
+      "Nothing was installed. Compare the file with its publisher's, if a private package index or PIP_FIND_LINKS serves it."
   fi
   fail "pip could not fetch $1:" "$(grep -E '^ERROR' "$log" | tail -n 3)" "$(offline_hint)All of its output is in $log"
 }
 
 # Unpacks from the wheels into the new folder $1: include/ with the C API, lib/, and beside them what lib/ looks for
-# relative to itself (nvidia/*/lib, tensorflow.libs/).
+# relative to itself (nvidia/*/lib, tensorflow.libs/), with the names that tell NVIDIA's versions.
 unpack_library() {
   local new=$1 wheel status
   for wheel in "$wheels"/*.whl; do
     status=0
     unzip -q -o "$wheel" 'tensorflow/libtensorflow*.so*' 'tensorflow/include/tensorflow/*' 'tensorflow/include/tsl/*' \
-      'tensorflow/include/xla/tsl/*' 'tensorflow.libs/*' 'nvidia/*' -x 'nvidia/*/include/*' '*.py' -d "$new/wheel" || status=$?
+      'tensorflow/include/xla/tsl/*' 'tensorflow.libs/*' 'nvidia/*' 'nvidia_*/METADATA' -x 'nvidia/*/include/*' '*.py' -d "$new/wheel" || status=$?
     # 11: a pattern without a match.
     if ((status != 0 && status != 11)); then
       rm -f "$wheel"
