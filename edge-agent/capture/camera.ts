@@ -6,13 +6,14 @@ import { withoutSecrets } from '../log.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import type { Region } from '../wire.ts'
 import { captureClock } from './capture-clock.ts'
+import { yuvMeaning, yuvToRgb } from './colour.ts'
 import { type Frame, frameChoice } from './frame-choice.ts'
 import { readPacket } from './gdp.ts'
 import { type AppSink, type BusMessage, hasElement, makePipeline, type Pipeline } from './gstreamer.ts'
 import type { FromCamera, ToCamera } from './messages.ts'
-import { type CameraPicture, cameraPipeline, probeText } from './pipeline.ts'
+import { modelPicture } from './model-picture.ts'
+import { type CameraPicture, cameraPipeline, isYuv, probeText } from './pipeline.ts'
 import { type Hardware, loops, noHardware } from './source.ts'
-import { unpackRows } from './unpack-rows.ts'
 
 type Start = Extract<ToCamera, { type: 'start' }>
 type Again = Extract<FromCamera, { type: 'lost' }>['again']
@@ -72,8 +73,13 @@ function probe({ camera }: Start, hardware: Hardware): Promise<CameraPicture> {
       clearTimeout(timer)
       pipeline.stop()
       playing = undefined
-      const { width, height, format } = caps as { width: number; height: number; format: string }
-      resolve({ width, height, format, colorimetry: typeof caps.colorimetry === 'string' })
+      const { width, height, format, colorimetry } = caps as {
+        width: number
+        height: number
+        format: string
+        colorimetry?: string
+      }
+      resolve({ width, height, format, colorimetry })
     })
   })
 }
@@ -94,6 +100,8 @@ function pullAll(pipeline: Pipeline, name: string, each: (pts: bigint, payload: 
 function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   const { camera, input, preview } = start
   const { text, region, target } = cameraPipeline(camera, picture, input, preview, hardware)
+  const toRgb = isYuv(picture) ? yuvToRgb(yuvMeaning(picture.colorimetry, input)) : undefined
+  const layout = { target, model: input, yuvToRgb: toRgb }
   const timesOf = captureClock()
   const choice = frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
   let frames = 0
@@ -133,7 +141,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       tell({ type: 'online', picture })
       if (loops(camera)) pipeline.seek(0, segmentSeek)
     }
-    choice.add({ number: frames, pts, ...timesOf(pts), pixels: unpackRows(buffer, target, input) })
+    choice.add({ number: frames, pts, ...timesOf(pts), buffer })
     giveFrame?.()
     if (shutter) openWhenDue()
   })
@@ -159,7 +167,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       region: part,
       picture: frame.picture !== undefined || pictureDue,
     }
-    writeFrame(socket, header, frame.pixels)
+    writeFrame(socket, header, modelPicture(frame.buffer, layout))
   }
   giveFrame = () => {
     if (!asked || !segment) return

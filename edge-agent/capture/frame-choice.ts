@@ -10,8 +10,8 @@ export interface Frame {
   monotonicMicros: number
   /** Capture time since 1970. */
   wallMicros: number
-  /** RGB of the model's size. */
-  pixels: Uint8Array
+  /** As it came from GStreamer, of the model's size. */
+  buffer: Uint8Array
   /** JPEG of the same frame, once it is there. */
   picture?: Uint8Array
 }

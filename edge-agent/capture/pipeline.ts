@@ -10,8 +10,8 @@ import { type Hardware, isVideo, loops, sourceText } from './source.ts'
 export interface CameraPicture extends Size {
   /** GStreamer's name of the pixel format, such as I420. */
   format: string
-  /** Whether the stream says what its YUV means. */
-  colorimetry: boolean
+  /** What the stream says its numbers mean; undefined where it says nothing. */
+  colorimetry?: string | undefined
 }
 
 export interface CameraPipeline {
@@ -27,13 +27,17 @@ const sink = (name: string) => `gdppay ! appsink name=${name} max-buffers=8 drop
 /** Keeps the newest frame and lets the others go, so that nothing behind it can hold a camera up. */
 const newest = 'queue max-size-buffers=1 max-size-bytes=0 max-size-time=0 leaky=downstream'
 
+/** A source that can give anything gives one of these; one that can give only something else may. */
+const everyday = 'I420,NV12,YV12,NV21,YUY2,UYVY,Y42B,Y444,RGB,BGR,RGBx,BGRx,xRGB,xBGR,RGBA,BGRA,ARGB,ABGR,GRAY8'
+
 /** A pipeline that only tells what the camera gives, from its one sink `probe`. */
 export const probeText = (camera: CameraConfig, hardware: Hardware) =>
-  `${sourceText(camera, hardware)} ! appsink name=probe max-buffers=1 drop=true sync=false async=false`
+  `${sourceText(camera, hardware)} ! capsfilter caps="video/x-raw,format=(string){${everyday}};video/x-raw" ! ` +
+  'appsink name=probe max-buffers=1 drop=true sync=false async=false'
 
 /**
- * The pipeline of a camera that gives pictures of a known size. Its sinks `model` (RGB of the target's size, rows padded to
- * 4 bytes) and `preview` (JPEG) give GDP packets, whose times pair them. The element `shutter` lets a preview through while
+ * The pipeline of a camera that gives pictures of a known size. Its sinks `model` (Y444 or RGB of the target's size, as
+ * `modelPicture` takes it) and `preview` (JPEG) give GDP packets, whose times pair them. The element `shutter` lets a preview through while
  * its drop-probability is 0. A change of the picture's size breaks the pipeline, since nothing in it would fit any more.
  */
 export function cameraPipeline(
@@ -44,13 +48,17 @@ export function cameraPipeline(
   hardware: Hardware,
 ): CameraPipeline {
   const { source, target } = fitGeometry(picture, input)
-  const video = [
-    sourceText(camera, hardware),
-    `capsfilter caps="video/x-raw,width=${picture.width},height=${picture.height}"`, // two caps in a row are no pipeline text
-    ...meaningOfYuv(picture, input),
-  ].join(' ! ')
+  // An element, since two caps in a row are no pipeline text.
+  const same = `capsfilter caps="video/x-raw,format=${picture.format},width=${picture.width},height=${picture.height}"`
+  const video = `${sourceText(camera, hardware)} ! ${same}`
   const branches = [
-    [newest, crop(picture, source), ...scale(source, target), ...toRgb(picture), sink('model')],
+    [
+      newest,
+      crop(picture, source),
+      ...scale(source, target),
+      `videoconvert dither=none ! video/x-raw,format=${isYuv(picture) ? 'Y444' : 'RGB'}`,
+      sink('model'),
+    ],
     preview.fps > 0 ? previewBranch(picture, preview, hardware) : [],
   ]
   const text = [
@@ -68,15 +76,8 @@ export function cameraPipeline(
 const seekable =
   'tee name=seekable seekable. ! queue max-size-buffers=1 ! fakesink sync=false async=false enable-last-sample=false seekable.'
 
-const isYuv = ({ format }: CameraPicture) => !/RGB|BGR|GBR|GRAY|r210/.test(format)
-
-/** Where a stream does not say what its YUV means, it means what the bundle says. */
-function meaningOfYuv(picture: CameraPicture, { matrix, range }: ModelInput): string[] {
-  if (!isYuv(picture) || picture.colorimetry) return []
-  // GstVideoColorimetry as range:matrix:transfer:primaries; 1 full, 2 video; 4 BT.601, 3 BT.709; the rest is not used.
-  const colorimetry = `${range === 'full' ? 1 : 2}:${matrix === 'bt601' ? 4 : 3}:0:0`
-  return [`capssetter join=true replace=false caps="video/x-raw,colorimetry=(string)${colorimetry}"`]
-}
+/** Whether the camera gives YUV, so that `model` is Y444; else it is RGB. */
+export const isYuv = ({ format }: CameraPicture) => !/RGB|BGR|GBR|GRAY|r210/.test(format)
 
 function crop(picture: Size, part: Rectangle): string {
   const right = picture.width - part.x - part.width
@@ -89,16 +90,6 @@ function scale(from: Size, to: Size): string[] {
   if (from.width === to.width && from.height === to.height) return []
   return ['videoscale method=bilinear2 add-borders=false', `video/x-raw,width=${to.width},height=${to.height}`]
 }
-
-/**
- * Scaled first, then converted: fewer pixels to convert. On the way from YUV, 16 bits a channel: GStreamer's 8-bit matrix
- * rounds down at each step, which made green 3.5 of 255 darker than the picture; by 16 bits it is 0.7.
- */
-const toRgb = (picture: CameraPicture) => [
-  ...(isYuv(picture) ? ['videoconvert dither=none', 'video/x-raw,format=ARGB64'] : []),
-  'videoconvert dither=none',
-  'video/x-raw,format=RGB',
-]
 
 function previewBranch(picture: Size, { max_width, quality }: Config['preview'], hardware: Hardware): string[] {
   const width = Math.min(picture.width, max_width)

@@ -1,9 +1,14 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import type { Rectangle, Size } from '../../deploy/fit-geometry.ts'
 import { captureClock } from '../../edge-agent/capture/capture-clock.ts'
+import { yuvMeaning, yuvToRgb } from '../../edge-agent/capture/colour.ts'
 import { type Frame, frameChoice } from '../../edge-agent/capture/frame-choice.ts'
 import { readPacket } from '../../edge-agent/capture/gdp.ts'
 import { type AppSink, makePipeline } from '../../edge-agent/capture/gstreamer.ts'
-import { paddedRow, unpackRows } from '../../edge-agent/capture/unpack-rows.ts'
+import { modelPicture, padded } from '../../edge-agent/capture/model-picture.ts'
+
+const input: ModelInput = { width: 3, height: 1, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }
 
 describe('GDP packets of real GStreamer', () => {
   // 25 frames a second, rows of 5 pixels padded from 15 to 16 bytes, and all three packets before the first frame.
@@ -28,7 +33,7 @@ describe('GDP packets of real GStreamer', () => {
     const buffers = packets.map(readPacket).filter((buffer) => buffer !== undefined)
     expect(packets.length).toBeGreaterThan(buffers.length)
     expect(buffers.map(({ pts }) => pts)).toEqual([0n, 40_000_000n, 80_000_000n, 120_000_000n, 160_000_000n])
-    expect(buffers.every(({ payload }) => payload.length === paddedRow(5) * 3)).toBe(true)
+    expect(buffers.every(({ payload }) => payload.length === padded(3 * 5) * 3)).toBe(true)
     expect([...buffers[0]!.payload.subarray(0, 15)]).toEqual(Array(15).fill(255))
 
     const packet = packets.findLast((bytes) => readPacket(bytes))!
@@ -38,31 +43,87 @@ describe('GDP packets of real GStreamer', () => {
   })
 })
 
-describe('rows', () => {
-  test('lose their padding', () => {
-    const padded = Uint8Array.from([1, 2, 3, 0, 4, 5, 6, 0])
-    expect([...unpackRows(padded, { x: 0, y: 0, width: 1, height: 2 }, { width: 1, height: 2 })]).toEqual([1, 2, 3, 4, 5, 6])
-  })
+describe('the picture that the model gets', () => {
+  const rgb = (buffer: number[], target: Rectangle, model: Size) => [
+    ...modelPicture(Uint8Array.from(buffer), { target, model, yuvToRgb: undefined }),
+  ]
 
-  test('get grey bars beside them', () => {
-    const row = Uint8Array.from([1, 2, 3, 0])
-    const g = [128, 128, 128]
-    expect([...unpackRows(row, { x: 1, y: 1, width: 1, height: 1 }, { width: 3, height: 2 })]).toEqual([
-      ...g,
-      ...g,
-      ...g,
-      ...g,
-      1,
-      2,
-      3,
-      ...g,
+  test('has rows without padding', () => {
+    expect(rgb([1, 2, 3, 0, 4, 5, 6, 0], { x: 0, y: 0, width: 1, height: 2 }, { width: 1, height: 2 })).toEqual([
+      1, 2, 3, 4, 5, 6,
     ])
   })
 
-  test('are the very bytes where they fit', () => {
+  test('has grey bars where it is letterboxed', () => {
+    const g = [128, 128, 128]
+    const found = rgb([1, 2, 3, 0], { x: 1, y: 1, width: 1, height: 1 }, { width: 3, height: 2 })
+    expect(found).toEqual([...g, ...g, ...g, ...g, 1, 2, 3, ...g])
+  })
+
+  test('is the very bytes where they fit', () => {
     const bytes = new Uint8Array(4 * 3 * 2)
-    expect(unpackRows(bytes, { x: 0, y: 0, width: 4, height: 2 }, { width: 4, height: 2 })).toBe(bytes)
-    expect(() => unpackRows(bytes, { x: 0, y: 0, width: 5, height: 2 }, { width: 5, height: 2 })).toThrow('Expected 32 bytes')
+    const layout = { target: { x: 0, y: 0, width: 4, height: 2 }, model: { width: 4, height: 2 }, yuvToRgb: undefined }
+    expect(modelPicture(bytes, layout)).toBe(bytes)
+    expect(() => modelPicture(bytes.subarray(1), layout)).toThrow('Expected 24 bytes of 4 x 2 RGB, found 23')
+  })
+
+  test('is converted from planes of YUV', () => {
+    const white = [235, 235, 235, 0]
+    const neutral = [128, 128, 128, 0]
+    const buffer = Uint8Array.from([...white, ...neutral, ...neutral])
+    const layout = {
+      target: { x: 0, y: 0, width: 3, height: 1 },
+      model: { width: 3, height: 1 },
+      yuvToRgb: yuvToRgb(yuvMeaning('bt601', input)),
+    }
+    expect([...modelPicture(buffer, layout)]).toEqual(Array(9).fill(255))
+  })
+})
+
+describe('what YUV means', () => {
+  test.each([
+    ['bt601', 0.299, false],
+    ['bt709', 0.2126, false],
+    ['2:3:5:1', 0.2126, false],
+    ['1:4:0:0', 0.299, true],
+    ['bt2100-pq', 0.2627, false],
+    ['bt2020-10', 0.2627, false],
+  ])('%s', (colorimetry, red, full) =>
+    expect(yuvMeaning(colorimetry, { ...input, matrix: 'bt709', range: 'video' })).toMatchObject({ red, full }),
+  )
+
+  test('is what the bundle says where the stream is silent', () => {
+    expect(yuvMeaning(undefined, { ...input, matrix: 'bt709', range: 'full' })).toMatchObject({ red: 0.2126, full: true })
+    expect(yuvMeaning('0:0:0:0', { ...input, matrix: 'bt601', range: 'video' })).toMatchObject({ red: 0.299, full: false })
+  })
+
+  test.each(['bt601', 'bt709', '1:4:0:0', '1:3:0:0'])('colours come back from %s within the rounding of YUV', (colorimetry) => {
+    const meaning = yuvMeaning(colorimetry, input)
+    const { red, blue, full } = meaning
+    const convert = yuvToRgb(meaning)
+    const out = new Uint8ClampedArray(3)
+    const sums = [0, 0, 0]
+    let count = 0
+    for (let r = 0; r < 256; r += 15)
+      for (let g = 0; g < 256; g += 15)
+        for (let b = 0; b < 256; b += 15) {
+          const luma = red * r + (1 - red - blue) * g + blue * b
+          const [scale, black, chroma] = full ? [1, 0, 1] : [219 / 255, 16, 224 / 255]
+          const limit = (value: number) => Math.min(255, Math.round(value))
+          convert(
+            limit(black + scale * luma),
+            limit(128 + (chroma * (b - luma)) / (2 * (1 - blue))),
+            limit(128 + (chroma * (r - luma)) / (2 * (1 - red))),
+            out,
+            0,
+          )
+          for (const [i, value] of [r, g, b].entries()) {
+            expect(Math.abs(out[i]! - value)).toBeLessThanOrEqual(2)
+            sums[i]! += out[i]! - value
+          }
+          count++
+        }
+    for (const sum of sums) expect(Math.abs(sum / count)).toBeLessThan(0.1) // no tint
   })
 })
 
@@ -135,7 +196,7 @@ describe('which frame the model gets', () => {
     pts: BigInt(number),
     monotonicMicros: number * 33_000,
     wallMicros: 0,
-    pixels: new Uint8Array(),
+    buffer: new Uint8Array(),
   })
   const jpeg = Uint8Array.from([1])
 

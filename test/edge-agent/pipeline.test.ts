@@ -6,7 +6,7 @@ import { CameraConfig } from '../../edge-agent/config.ts'
 
 const camera = (source: string, more = {}) => CameraConfig.parse({ name: 'front', source, ...more })
 const input: ModelInput = { width: 576, height: 160, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }
-const picture = { width: 1280, height: 720, format: 'I420', colorimetry: true }
+const picture = { width: 1280, height: 720, format: 'I420', colorimetry: 'bt709' }
 const preview = { fps: 10, max_width: 960, quality: 75 }
 const jetson = { nvvidconv: true, nvjpegenc: true, nvarguscamerasrc: true }
 const textOf = (source: string, { of = picture, to = input, more = {}, hardware = noHardware, show = preview } = {}) =>
@@ -73,26 +73,15 @@ describe('the part and scale that the model takes', () => {
   })
 
   test('a picture of another size than the camera said breaks the pipeline', () => {
-    expect(textOf('test')).toContain('capsfilter caps="video/x-raw,width=1280,height=720"')
+    expect(textOf('test')).toContain('capsfilter caps="video/x-raw,format=I420,width=1280,height=720"')
   })
 })
 
-describe('colour', () => {
-  const yuv = { ...picture, colorimetry: false }
-  test('YUV that does not say what it means means what the bundle says', () => {
-    expect(textOf('test', { of: yuv })).toContain(
-      'capssetter join=true replace=false caps="video/x-raw,colorimetry=(string)2:4:0:0"',
-    )
-    expect(textOf('test', { of: yuv, to: { ...input, matrix: 'bt709', range: 'full' } })).toContain(
-      'colorimetry=(string)1:3:0:0',
-    )
-    expect(textOf('test')).not.toContain('capssetter')
-  })
-
-  test('RGB is left alone; YUV is converted by 16 bits', () => {
-    expect(textOf('test', { of: { ...picture, format: 'RGB', colorimetry: false } })).not.toMatch(/capssetter|ARGB64/)
-    expect(textOf('test')).toContain('video/x-raw,format=ARGB64')
-  })
+test('YUV stays YUV for us to convert; anything else is made RGB', () => {
+  expect(textOf('test')).toMatch(/video\/x-raw,format=Y444 ! gdppay ! appsink name=model/)
+  expect(textOf('test', { of: { ...picture, format: 'YUY2' } })).toContain('format=Y444')
+  for (const format of ['RGB', 'BGRx', 'GRAY8', 'GBR'])
+    expect(textOf('test', { of: { ...picture, format } })).toContain('format=RGB !')
 })
 
 describe('time and pictures for people', () => {
