@@ -61,22 +61,23 @@ function video(png: string, matrix: 'bt601' | 'bt709'): string {
   return `file:${file}`
 }
 
-/** A road between fields under a sky, with grain; hard edges and soft ones. */
+/** A road between fields under a sky, under so much grain that a scaler which skips pixels gives itself away. */
 async function paintScene(width: number, height: number): Promise<string> {
   const file = join(dir, `scene-${width}x${height}.png`)
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 60" preserveAspectRatio="none" width="${width}" height="${height}">
     <defs><linearGradient id="sky" x2="0" y2="1"><stop stop-color="#205090"/><stop offset="1" stop-color="#507090"/></linearGradient></defs>
-    <rect width="100" height="60" fill="url(#sky)"/><rect y="25" width="100" height="35" fill="#406020"/>
-    <path d="M10 60 L46 25 L54 25 L92 60 Z" fill="#c0b8b0"/><path d="M49 60 L49.7 25 L50.3 25 L52 60 Z" fill="#fffff0"/>
+    <rect width="100" height="60" fill="url(#sky)"/><rect y="25" width="100" height="35" fill="#506030"/>
+    <path d="M10 60 L46 25 L54 25 L92 60 Z" fill="#b0a8a0"/><path d="M49 60 L49.7 25 L50.3 25 L52 60 Z" fill="#fffff0"/>
     <rect x="20" y="28" width="9" height="7" fill="#c02020"/><circle cx="80" cy="24" r="9" fill="#104010"/></svg>`
   const grain = await sharp({
-    create: { width, height, channels: 3, background: '#808080', noise: { type: 'gaussian', mean: 128, sigma: 12 } },
+    create: { width, height, channels: 3, background: '#808080', noise: { type: 'gaussian', mean: 128, sigma: 60 } },
   })
+    .greyscale()
     .png()
     .toBuffer()
   const scene = await sharp(Buffer.from(svg)).removeAlpha().toBuffer()
   await sharp(scene)
-    .composite([{ input: grain, blend: 'soft-light' }])
+    .composite([{ input: grain, blend: 'overlay' }])
     .removeAlpha()
     .png()
     .toFile(file)
