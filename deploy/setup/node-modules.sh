@@ -20,6 +20,7 @@ node_modules_make() {
     fi
     return 1
   fi
+  mkdir -p node_modules
   node_modules_key >$node_modules_stamp
 }
 
