@@ -27,7 +27,12 @@ export async function examineCompute(repository: string): Promise<Part<ComputeFa
     return {
       facts: { library, proof: undefined },
       findings: [
-        line('TensorFlow', 'problem', `cannot compute (${answer.reason}): ${reasonOf(answer.error)}`, adviceFor(answer.reason)),
+        line(
+          'TensorFlow',
+          'problem',
+          [`cannot compute (${answer.reason})`, reasonOf(answer.error)].filter(Boolean).join(': '),
+          adviceFor(answer.reason),
+        ),
       ],
     }
   const proof = JSON.parse(answer.out) as ComputeProof
@@ -85,4 +90,4 @@ const gpuTrouble = (error: string) =>
 const adviceFor = (reason: string) =>
   reason === 'SIGILL' || reason === 'SIGABRT'
     ? 'TensorFlow may be built for another processor (it needs AVX on x86-64). Build one and name its folder in ROADMASK_TENSORFLOW.'
-    : 'npm run setup builds the addon again; ROADMASK_TENSORFLOW chooses another library.'
+    : 'Build everything again: rm node_modules/.set-up && npm run setup. ROADMASK_TENSORFLOW chooses another library.'

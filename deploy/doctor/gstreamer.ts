@@ -75,7 +75,7 @@ export async function examineGstreamer(): Promise<Part<GstreamerFacts>> {
           'pipeline',
           'problem',
           `a short one does not run (${proof.reason}): ${lastLines(proof.error)}`,
-          'npm run setup builds the addon again.',
+          'Build everything again: rm node_modules/.set-up && npm run setup',
         ),
   )
   return { facts, findings }

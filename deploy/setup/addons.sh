@@ -8,7 +8,7 @@ tensorflow_addon_title() { echo 'TensorFlow addon'; }
 
 # Stamps lie inside the packages, so that they go with them.
 tensorflow_addon_ready() {
-  [[ -f $tfjs/lib/napi-v8/.built && $(<$tfjs/lib/napi-v8/.built) == "$(tensorflow_addon_key)" && $tfjs/deps -ef $tensorflow_dir ]]
+  [[ -f $tfjs/lib/napi-v8/tensorflow.node && -f $tfjs/lib/napi-v8/.built && $(<$tfjs/lib/napi-v8/.built) == "$(tensorflow_addon_key)" && $tfjs/deps -ef $tensorflow_dir ]]
 }
 
 tensorflow_addon_key() { printf '%s\n%s\n%s' "${node_version%%.*}" "$tensorflow_dir" "$tensorflow_key"; }
@@ -43,7 +43,10 @@ link_library() {
 
 gstreamer_addon_title() { echo 'GStreamer addon'; }
 
-gstreamer_addon_ready() { [[ -f $gstreamer/build/Release/.built && $(<$gstreamer/build/Release/.built) == "${node_version%%.*}" ]]; }
+gstreamer_addon_ready() {
+  [[ -f $gstreamer/build/Release/gstreamer-superficial.node && -f $gstreamer/build/Release/.built &&
+    $(<$gstreamer/build/Release/.built) == "${node_version%%.*}" ]]
+}
 
 gstreamer_addon_make() {
   rm -f $gstreamer/build/Release/.built
