@@ -42,8 +42,9 @@ export interface CameraSurroundings {
 
 /** A camera that held so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
-/** A process that says nothing for so long hangs, say in a driver. */
-const silenceMs = 15_000
+/** A process that says nothing for so long hangs, say in a driver. Until the first frame GStreamer may take its time. */
+const silenceMs = 5000
+const startSilenceMs = 15_000
 const stopGraceMs = 1500
 /** Two pulls, two buses, and what Node itself needs. */
 const threads = '12'
@@ -142,7 +143,8 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   }
 
   const watch = setInterval(() => {
-    const patience = Math.max(silenceMs, 4 * config.timeout_ms)
+    const running = status.state === 'online'
+    const patience = running ? Math.max(silenceMs, config.timeout_ms) : Math.max(startSilenceMs, 4 * config.timeout_ms)
     if (!child || performance.now() - heardMs < patience) return
     log.error({ camera: name }, `the camera process said nothing for ${patience / 1000} s and is replaced`)
     heardMs = performance.now()

@@ -62,7 +62,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     await Promise.all([site.close(), broker?.close()])
     process.exit(code)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(0, signal))
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
 }
 

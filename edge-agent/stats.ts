@@ -40,7 +40,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
   /** Adds to a list and lets go of what is older than a minute. */
   function add<Entry extends { atMs: number }>(list: Entry[], entry?: Entry) {
     if (entry) list.push(entry)
-    const first = list.findIndex(({ atMs }) => nowMs() - atMs <= windowMs)
+    const first = list.findIndex(({ atMs }) => nowMs() - atMs < windowMs)
     list.splice(0, first < 0 ? list.length : first)
   }
 

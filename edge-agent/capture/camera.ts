@@ -41,7 +41,7 @@ function end(): never {
 }
 
 function lost(reason: string, again: Again = 'later') {
-  const forgetPicture = /data stream|negotiat/i.test(reason) // perhaps the camera's picture has another size now
+  const forgetPicture = /data stream|negotiat|could not link/i.test(reason) // perhaps the camera's picture has another size now
   process.send?.({ type: 'lost', reason: withoutSecrets(reason), again, forgetPicture } satisfies FromCamera, end)
 }
 
@@ -52,8 +52,9 @@ function findHardware(): Hardware {
   return { nvvidconv: nvvidconv!, nvjpegenc: nvjpegenc!, nvarguscamerasrc: nvarguscamerasrc! }
 }
 
+/** What an error on the bus says, with the element it comes from. */
 const reasonOf = ({ name, message }: BusMessage) =>
-  `${message ?? 'GStreamer failed'} (${name?.split('/').at(-1) ?? 'pipeline'})`
+  `${message?.replace(/\.$/, '') ?? 'GStreamer failed'} (${name?.split(/[/:]/).at(-1) ?? 'pipeline'})`
 
 /** Plays the source alone until its first frame says what the camera gives. */
 function probe({ camera }: Start, hardware: Hardware): Promise<CameraPicture> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ModelInput } from '../../deploy/bundle.ts'
+import { makePipeline } from '../../edge-agent/capture/gstreamer.ts'
 import { cameraPipeline, probeText } from '../../edge-agent/capture/pipeline.ts'
 import { noHardware, sourceText } from '../../edge-agent/capture/source.ts'
 import { CameraConfig } from '../../edge-agent/config.ts'
@@ -75,6 +76,23 @@ describe('the part and scale that the model takes', () => {
   test('a picture of another size than the camera said breaks the pipeline', () => {
     expect(textOf('test')).toContain('capsfilter caps="video/x-raw,format=I420,width=1280,height=720"')
   })
+})
+
+test('GStreamer takes every text, whatever is in a name', () => {
+  const sources = [
+    'test',
+    'demo',
+    'file:/a "b" \\\\c!.mp4',
+    'rtsp://u:p"x@h/1?a=b&c=d e',
+    'v4l2:/dev/video0',
+    'gst: videotestsrc ! identity ! ',
+  ]
+  for (const source of sources) expect(() => makePipeline(textOf(source)), source).not.toThrow()
+  const rgb = { ...picture, width: 576, height: 160, format: 'RGB' }
+  expect(() => makePipeline(textOf('gst:videotestsrc', { of: rgb }))).not.toThrow()
+  expect(() => makePipeline(textOf('test', { of: { ...picture, width: 640 } }))).toThrow("can't handle caps")
+  expect(() => makePipeline(textOf('gst:nosuchelement'))).toThrow('no element "nosuchelement"')
+  expect(() => makePipeline(probeText(camera('test'), noHardware))).not.toThrow()
 })
 
 test('YUV stays YUV for us to convert; anything else is made RGB', () => {
