@@ -8,7 +8,7 @@ export type Log = pino.Logger
 /** Opens the log. Synchronous, so that the last words of a dying process are written. */
 export function openLog(level: Config['log'], terminal = process.stdout.isTTY): Log {
   const stream = terminal
-    ? pretty({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', sync: true })
+    ? pretty({ colorize: true, ignore: 'pid,hostname', singleLine: true, translateTime: 'SYS:HH:MM:ss', sync: true })
     : pino.destination({ fd: 1, sync: true })
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
