@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // TensorFlow and GStreamer can be loaded once per process, so each test file gets a process of its own.
     pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // One at a time: they run whole programs in real time, on as few as two cores.
+    maxWorkers: 1,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 })

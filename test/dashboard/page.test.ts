@@ -127,7 +127,8 @@ cameras:
               on++ // white under the tint
             else if (red < 40 && green > 90) off++ // black under the tint
           }
-          shares.push(on / (on + off))
+          // On a busy machine the tile is grey at times, and says so.
+          if (on + off > 0) shares.push(on / (on + off))
         }
         return shares
       })

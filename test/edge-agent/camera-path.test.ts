@@ -55,7 +55,7 @@ const still = (png: string) =>
 function video(png: string, matrix: 'bt601' | 'bt709'): string {
   const file = join(dir, `${++count}.mp4`)
   const text =
-    `multifilesrc location=${png} num-buffers=5 caps=image/png,framerate=10/1 ! pngdec ! videoconvert ! ` +
+    `multifilesrc location=${png} num-buffers=50 caps=image/png,framerate=10/1 ! pngdec ! videoconvert ! ` +
     `video/x-raw,format=I420,colorimetry=${matrix} ! x264enc pass=quant quantizer=0 ! mp4mux ! filesink location=${file}`
   execFileSync('gst-launch-1.0', ['-q', ...text.split(' ')])
   return `file:${file}`
