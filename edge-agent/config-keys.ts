@@ -66,11 +66,12 @@ export const settings: Setting[] = allKeys()
   })
 
 /** The known word that is fewest edits away from a mistyped one; undefined where none is near. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function nearest(word: string, known: readonly string[], mostEdits = Number.POSITIVE_INFINITY): string | undefined {
   const ranked = known.map((name) => ({ name, edits: editDistance(word.toLowerCase(), name.toLowerCase()) }))
   ranked.sort((a, b) => a.edits - b.edits)
   const best = ranked[0]
-  return best && best.edits <= Math.max(1, Math.floor(Math.max(word.length, best.name.length) / 3)) ? best.name : undefined
+  const near = best && Math.max(1, Math.floor(Math.max(word.length, best.name.length) / 3))
+  return best && best.edits <= Math.min(near!, mostEdits) ? best.name : undefined
 }
 
 /** Levenshtein's distance with a swap of neighbours as one edit (optimal string alignment). */

@@ -87,7 +87,7 @@ function applyEnvironment(tree: Tree, origins: Origins, env: NodeJS.ProcessEnv) 
     if (setting) set(tree, setting.path, setting.read(text), origins, variable)
     else if (variable === 'ROADMASK_SOURCE') setSource(tree, text, origins, variable)
     else {
-      const meant = nearest(variable, known)
+      const meant = nearest(variable, known, 2) // set-up, doctor and tests have variables of their own
       if (meant) throw new ConfigError(`The environment has ${variable}, which is no setting; did you mean ${meant}?`)
     }
   }

@@ -74,7 +74,9 @@ cameras:
     })
     expect(config.mqtt.password).toBe('123')
     expect(parse(text, {}, ['--source', 'test']).cameras).toMatchObject([{ name: 'camera', source: 'test' }])
-    expect(parse(text, { ROADMASK_TENSORFLOW: 'cpu', ROADMASK_REAL_DATA: '/d' }).device).toBe('file')
+    expect(parse(text, { ROADMASK_TENSORFLOW: 'cpu', ROADMASK_TENSORFLOW_WHEEL: 'w', ROADMASK_REAL_DATA: '/d' }).device).toBe(
+      'file',
+    )
   })
 })
 
