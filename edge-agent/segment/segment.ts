@@ -1,5 +1,7 @@
 // The process that segments, one for all cameras: takes the newest frame of each, runs them through the bundle as one batch
 // and sends the masks to main as PNG. TensorFlow's calls block this process and no other; nothing runs beside them.
+import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
 import { coverage } from '../facts/coverage.ts'
@@ -13,7 +15,11 @@ type Start = Extract<ToSegment, { type: 'start' }>
 const tell = (message: FromSegment) => process.connected && process.send?.(message)
 const toMs = (micros: number) => Math.round(micros / 10) / 100
 
+/** Where the socket lies, in a folder made for it. */
+let folder: string | undefined
+
 async function start({ bundle: dir, socket, compute, batches }: Start) {
+  folder = dirname(socket)
   const began = performance.now()
   const bundle = await loadBundle(dir)
   if (compute === 'gpu' && bundle.compute !== 'gpu') {
@@ -119,5 +125,8 @@ process.on('message', (message: ToSegment) => {
   if (message.type === 'ping') tell({ type: 'pong' })
   if (message.type === 'stop') process.exit(0)
 })
-process.on('disconnect', () => process.exit(0)) // main has died
+process.on('disconnect', () => {
+  if (folder) rmSync(folder, { recursive: true, force: true }) // main has died and cannot clean up
+  process.exit(0)
+})
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}) // main decides, also on Ctrl-C
