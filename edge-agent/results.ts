@@ -10,8 +10,8 @@ export interface Results {
   mask(made: MaskMade): void
 }
 
-/** A JPEG takes some milliseconds; a frame whose picture does not come goes without. */
-const patienceMs = 40
+/** A JPEG takes some milliseconds, more on a busy machine; a frame whose picture does not come goes without. */
+const patienceMs = 100
 /** Pictures that wait for their mask; the model takes one frame at a time. */
 const keptPictures = 4
 

@@ -122,16 +122,18 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
 
   let pictureDue = false
   let openedMs = Number.NEGATIVE_INFINITY
+  let openedAt = -1n // newest frame at that moment: the picture is of a later one
   const shutter = pipeline.findChild('shutter')
   const openShutter = (yes: boolean) => {
     pictureDue = yes
     if (shutter) shutter['drop-probability'] = yes ? 0 : 1
   }
   /** Lets the next frame through to the JPEG encoder where it is time for a picture. */
-  const openWhenDue = () => {
+  const openWhenDue = (pts: bigint) => {
     const everyMs = 1000 / (watched ? preview.fps : Math.min(preview.fps, unwatchedFps))
     if (performance.now() - openedMs < everyMs * 0.9) return // frames come in steps: rather one early than each one late
     openedMs = performance.now()
+    openedAt = pts
     openShutter(true)
   }
 
@@ -144,11 +146,11 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     }
     choice.add({ number: frames, pts, ...timesOf(pts), buffer })
     giveFrame?.()
-    if (shutter) openWhenDue()
+    if (shutter) openWhenDue(pts)
   })
   if (shutter)
     pullAll(pipeline, 'preview', (pts, jpeg) => {
-      openShutter(false)
+      if (pts > openedAt) openShutter(false) // else it was asked for before, and the next one is due already
       const gone = choice.addPicture(pts, jpeg)
       if (gone) tell({ type: 'picture', frame: gone.number, jpeg })
     })

@@ -96,7 +96,7 @@ test('a mask waits for its picture, but not for long and never past a newer mask
     [2, 0],
     [3, 0],
   ])
-  vi.advanceTimersByTime(100)
+  vi.advanceTimersByTime(1000)
   expect(frames().at(-1)).toEqual([4, 0])
 })
 
