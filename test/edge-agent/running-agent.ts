@@ -46,6 +46,7 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ROADMASK_HTTP_PORT: '0', ...env },
   })
+  process.once('exit', () => agent.kill('SIGKILL')) // a test that breaks off leaves no agent behind
   const log: LogLine[] = []
   const complaints: string[] = []
   createInterface({ input: agent.stdout }).on('line', (line) =>
