@@ -5,6 +5,9 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { z } from 'zod'
 
+/** The SavedModel, within a bundle. */
+export const modelFile = 'model/saved_model.pb'
+
 const Input = z.object({
   /** Size of the picture that the model takes, in pixels. */
   width: z.int().positive(),
@@ -18,37 +21,43 @@ const Input = z.object({
   range: z.enum(['full', 'video']),
 })
 
-export const Manifest = z.strictObject({
-  format: z.literal('roadmask-bundle'),
-  version: z.literal(1),
-  /** Names this very model: run name and date. */
-  name: z.string().min(1),
-  created: z.iso.datetime(),
-  architecture: z.strictObject({
-    net: z.enum(['fcn32s', 'fcn16s', 'fcn8s']),
-    encoder: z.literal('vgg16'),
-    width: z.number(),
-    fc: z.int(),
-    batchNorm: z.boolean(),
-    parameters: z.int(),
-  }),
-  input: Input,
-  /** By class id. */
-  classes: z.array(z.strictObject({ name: z.string(), colour: z.string().regex(/^#[0-9a-f]{6}$/) })).min(2),
-  /** The class id that is road. */
-  road: z.int(),
-  /** Measures on validation pictures, 0 to 1, at the labels' own resolution. */
-  measures: z.record(z.string(), z.number()),
-  /** What it was trained on, and under which licence. */
-  data: z.array(
-    z.strictObject({ name: z.string(), pictures: z.int(), fingerprint: z.string(), licence: z.string().optional() }),
-  ),
-  /** Commit of the trainer, and the settings of the run. */
-  commit: z.string(),
-  settings: z.record(z.string(), z.unknown()),
-  /** Every other file of the bundle. */
-  files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
-})
+export const Manifest = z
+  .strictObject({
+    format: z.literal('roadmask-bundle'),
+    version: z.literal(1),
+    /** Names this very model: run name and date. */
+    name: z.string().min(1),
+    created: z.iso.datetime(),
+    architecture: z.strictObject({
+      net: z.enum(['fcn32s', 'fcn16s', 'fcn8s']),
+      encoder: z.literal('vgg16'),
+      width: z.number(),
+      fc: z.int(),
+      batchNorm: z.boolean(),
+      parameters: z.int(),
+    }),
+    input: Input,
+    /** By class id. */
+    classes: z.array(z.strictObject({ name: z.string(), colour: z.string().regex(/^#[0-9a-f]{6}$/) })).min(2),
+    /** The class id that is road. */
+    road: z.int(),
+    /** Measures on validation pictures, 0 to 1, at the labels' own resolution. */
+    measures: z.record(z.string(), z.number()),
+    /** What it was trained on, and under which licence. */
+    data: z.array(
+      z.strictObject({ name: z.string(), pictures: z.int(), fingerprint: z.string(), licence: z.string().optional() }),
+    ),
+    /** Commit of the trainer, and the settings of the run. */
+    commit: z.string(),
+    settings: z.record(z.string(), z.unknown()),
+    /** Every other file of the bundle. */
+    files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
+  })
+  .refine(({ road, classes }) => (classes.length === 2 ? road === 1 : road >= 0 && road < classes.length), {
+    path: ['road'],
+    message: 'expected the id of one of the classes, 1 where there are two',
+  })
+  .refine(({ files }) => modelFile in files, { path: ['files'], message: `expected ${modelFile} among them` })
 
 export type Manifest = z.infer<typeof Manifest>
 export type ModelInput = z.infer<typeof Input>
@@ -74,15 +83,20 @@ export async function writeBundle(
   const made = `${dir}.${process.pid}.tmp`
   await rm(made, { recursive: true, force: true })
   const listed: Manifest['files'] = {}
-  for (const [path, bytes] of Object.entries(files)) {
-    await mkdir(dirname(join(made, path)), { recursive: true })
-    await writeFile(join(made, path), bytes)
-    listed[path] = { bytes: bytes.length, sha256: sha256(bytes) }
-  }
+  for (const [path, bytes] of Object.entries(files)) listed[path] = { bytes: bytes.length, sha256: sha256(bytes) }
   const whole = Manifest.parse({ format: 'roadmask-bundle', version: 1, ...manifest, files: listed })
-  await writeFile(join(made, manifestFile), `${JSON.stringify(whole, null, 2)}\n`)
-  await rm(dir, { recursive: true, force: true })
-  await rename(made, dir)
+  try {
+    for (const [path, bytes] of Object.entries(files)) {
+      await mkdir(dirname(join(made, path)), { recursive: true })
+      await writeFile(join(made, path), bytes)
+    }
+    await writeFile(join(made, manifestFile), `${JSON.stringify(whole, null, 2)}\n`)
+    await rm(dir, { recursive: true, force: true })
+    await rename(made, dir)
+  } catch (error) {
+    await rm(made, { recursive: true, force: true })
+    throw error
+  }
   return { dir, manifest: whole }
 }
 
@@ -120,7 +134,7 @@ export async function openBundle(dir: string): Promise<Bundle> {
 
 /**
  * The part of a camera picture that the model sees, in camera pixels. A letterbox reaches beyond the picture, so its
- * x or y may be negative. Rounded outwards to whole pixels; even numbers for `crop`, as chroma-subsampled video needs.
+ * x or y may be negative. Rounded to whole pixels; for `crop`, x and y are even, as chroma-subsampled video needs.
  */
 export function modelRegion(
   camera: { width: number; height: number },

@@ -63,6 +63,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   let heardMs = 0
   let seen = 0
   let timer: NodeJS.Timeout | undefined
+  let gone = Promise.resolve()
   let stopped = false
   let wasLost = false
   let status: CameraStatus = makeStatus(enabled ? 'offline' : 'disabled', enabled ? 'starting' : 'switched off')
@@ -151,11 +152,12 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     child.kill()
   }, 1000)
 
+  /** Ends the process; resolves when it, or the one that was ending already, is gone. */
   function end(): Promise<void> {
     clearTimeout(timer)
-    const ending = child
+    if (child) gone = child.stop(stopGraceMs)
     child = undefined
-    return ending?.stop(stopGraceMs) ?? Promise.resolve()
+    return gone
   }
 
   if (enabled) start()

@@ -32,6 +32,8 @@ const loadTimeoutMs = 300_000
 const watchEveryMs = 2000
 /** A limit below what the model needs must not make it start all the time. */
 const betweenReplacementsMs = 60_000
+/** A process that worked for so long was a good one: the ladder of delays starts afresh. */
+const settledMs = 30_000
 const stopGraceMs = 1500
 
 interface Process {
@@ -51,6 +53,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   let count = 0
   let failures = 0
   let replacedMs = 0
+  let readyMs = 0
   let stopped = false
   let timer: NodeJS.Timeout | undefined
 
@@ -83,13 +86,13 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     current = mine
     if (next === mine) next = undefined
     compute = found
+    readyMs = performance.now()
+    on.ready(mine.socket)
+    previous?.child.stop(stopGraceMs)
     const memory = (mine.child.pid && (await residentMib(mine.child.pid))) || 0
     mine.limitMib = config.segment.memory_limit_mib || 2 * memory + 512
     const times = { load_s: Math.round(loadMs) / 1000, warm_up_s: Math.round(warmMs) / 1000 }
     log.info({ compute, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
-    if (stopped || current !== mine) return
-    on.ready(mine.socket)
-    await previous?.child.stop(stopGraceMs)
   }
 
   function ended(mine: Process, reason: string) {
@@ -99,8 +102,11 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     if (wasCurrent) current = undefined
     else next = undefined
     if (stopped) return
-    if (wasCurrent) failures = 0
-    const delayMs = wasCurrent ? 0 : retryDelayMs(failures++)
+    const settled = wasCurrent && performance.now() - readyMs > settledMs
+    if (settled) failures = 0
+    // One that worked is started again at once, but not time and again.
+    const delayMs = wasCurrent && failures === 0 ? 0 : retryDelayMs(failures)
+    failures++
     log.error({ retry_s: delayMs / 1000 }, `the segmenting process ${reason}`)
     clearTimeout(timer)
     timer = setTimeout(launch, delayMs)

@@ -45,7 +45,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const inference = await startInference(config, log, {
     ready: (socket) => each((camera) => camera.setSegment(socket)),
     mask: results.mask,
-    refused: (reason) => end(1, reason),
+    refused: (reason) => end(2, reason),
   })
   known.watch(cameras, inference)
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)

@@ -80,7 +80,7 @@ export interface Stats {
   at_us: number
   uptime_s: number
   model: string
-  /** What TensorFlow computes on: `cpu` or `gpu`. */
+  /** What TensorFlow computes on: `cpu` or `gpu`, or `loading` until the model is ready. */
   compute: string
   /** Resident memory of each process, in MiB. */
   memory_mib: Record<string, number>
@@ -110,14 +110,13 @@ export function topics(prefix: string, device: string) {
       mask: `${p}/${camera}/mask`,
       result: `${p}/${camera}/result`,
       event: `${p}/${camera}/event`,
-      overlay: `${p}/${camera}/overlay`,
       enabled: `${p}/${camera}/enabled`,
       enabledSet: `${p}/${camera}/enabled/set`,
     }),
   }
 }
 
-/** First thing a WebSocket client hears, and again when the set of cameras or the model changes. */
+/** First thing a WebSocket client hears. */
 export interface Hello {
   type: 'hello'
   version: typeof wireVersion

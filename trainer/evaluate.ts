@@ -1,5 +1,6 @@
 // Measures a bundle on labelled pictures:  npm run evaluate -- --bundle DIR --data camvid:DIR   (--help for more)
 import { parseArgs } from 'node:util'
+import { z } from 'zod'
 import { loadBundle } from '../deploy/run-bundle.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
@@ -15,14 +16,20 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --bundle DIR            the bundle folder of a training run
   --data LAYOUT:FOLDER    kitti:DIR or camvid:DIR; repeat it for several
   --split train|val|test  which pictures (val)
-  --val-fraction SHARE    share put aside for validation where the layout has none of its own (0.2); as in training
-  --seed N                of that split (1); as in training
+  --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
+  --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling and worst pictures with the road tinted
   --json                  prints one JSON object as the last line
 
 road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
 `
+
+/** How validation pictures were chosen where the layout has no split of its own. */
+const Split = z.object({
+  seed: z.coerce.number().int().min(0).default(1),
+  valFraction: z.coerce.number().min(0.01).max(0.9).default(0.2),
+})
 
 const splits = ['train', 'val', 'test'] as const
 /** Pictures a call; larger ones bring nothing on a CPU. */
@@ -35,8 +42,8 @@ async function evaluate(args: string[]): Promise<void> {
       bundle: { type: 'string' },
       data: { type: 'string', multiple: true },
       split: { type: 'string', default: 'val' },
-      'val-fraction': { type: 'string', default: '0.2' },
-      seed: { type: 'string', default: '1' },
+      'val-fraction': { type: 'string' },
+      seed: { type: 'string' },
       overlays: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -50,7 +57,11 @@ async function evaluate(args: string[]): Promise<void> {
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
   const classes = manifest.classes.length === 2 ? 'road' : 'all'
-  const options = { seed: Number(values.seed), valFraction: Number(values['val-fraction']), classes } as const
+  const asked = Split.parse({
+    seed: values.seed ?? manifest.settings.seed,
+    valFraction: values['val-fraction'] ?? manifest.settings.valFraction,
+  })
+  const options = { ...asked, classes } as const
   const opened = await Promise.all(values.data.map((spec) => openDataset(spec, options)))
   for (const one of opened) await checkDataset(one)
   const data = joinDatasets(opened)

@@ -1,6 +1,6 @@
 // The network as it will run on a device, before it is written as a bundle: for the final measures and pictures.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { type Manifest, type ModelInput, writeBundle } from '../deploy/bundle.ts'
+import { type Manifest, type ModelInput, modelFile, writeBundle } from '../deploy/bundle.ts'
 import type { Dataset } from './data/dataset.ts'
 import { type Graph, savedModel } from './graph/graph.ts'
 import { openSession } from './graph/session.ts'
@@ -29,7 +29,7 @@ export async function finishModel(learner: Learner, input: ModelInput, storage: 
       return values
     },
     async writeBundle(dir, { record, data, measures }) {
-      await writeBundle(dir, manifest(learner, input, record, data, measures), { 'model/saved_model.pb': bytesOf(graph) })
+      await writeBundle(dir, manifest(learner, input, record, data, measures), { [modelFile]: bytesOf(graph) })
     },
     close: () => session.close(),
   }

@@ -55,8 +55,8 @@ export const described = (spec: string, { train, val, fingerprint, licence }: St
 
 /** Makes the folder of a new run. Throws where a run is in it already. */
 export async function startRun(dir: string, record: RunRecord): Promise<void> {
-  const { record: path } = runPaths(dir)
-  if (await stat(path).catch(() => undefined))
+  const { record: path, last } = runPaths(dir)
+  if (await stat(last).catch(() => undefined))
     throw new Error(`${dir} holds a run already. Go on with it by --resume ${dir}, or choose another folder by --run.`)
   await mkdir(dir, { recursive: true })
   await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`)
@@ -68,5 +68,11 @@ export async function readRun(dir: string): Promise<RunRecord> {
   const text = await readFile(record, 'utf8').catch((cause: unknown) => {
     throw new Error(`Expected a run to go on with in ${dir}, but ${record} cannot be read`, { cause })
   })
-  return JSON.parse(text) as RunRecord
+  try {
+    const read = JSON.parse(text) as RunRecord
+    if (!read.settings?.data || !read.input) throw new Error('it has no settings')
+    return read
+  } catch (cause) {
+    throw new Error(`${record} is damaged (${(cause as Error).message}); start a new run`, { cause })
+  }
 }

@@ -43,10 +43,14 @@ export const augmentations: Record<Preset['augment'], Augment> = {
   mild: mildAugment,
 }
 
-const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) => z.coerce.number().min(minimum).max(maximum)
+/** A number as text; an empty one is none. */
+const text = z.string().trim().min(1, 'expected a number, found nothing')
+const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) =>
+  text.transform(Number).pipe(z.number().min(minimum).max(maximum))
+const whole = (minimum: number) => text.transform(Number).pipe(z.int().min(minimum))
 const size = z
   .string()
-  .regex(/^\d+x\d+$/, 'expected WIDTHxHEIGHT, for example 576x160')
+  .regex(/^[1-9]\d*x[1-9]\d*$/, 'expected WIDTHxHEIGHT, for example 576x160')
   .transform((text) => {
     const [width, height] = text.split('x').map(Number) as [number, number]
     return { width, height }
@@ -60,7 +64,7 @@ const options = {
     'Pictures and labels: kitti:DIR (data_road) or camvid:DIR (SegNet layout). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
   ],
   classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
-  epochs: [z.coerce.number().int().min(1).default(30), 'N', 'Passes over the training pictures.'],
+  epochs: [whole(1).optional(), 'N', 'Passes over the training pictures (30).'],
   preset: [
     z.enum(['paper', 'jetson']).optional(),
     'paper|jetson',
@@ -68,19 +72,19 @@ const options = {
   ],
   net: [z.enum(['fcn32s', 'fcn16s', 'fcn8s']).optional(), 'fcn32s|fcn16s|fcn8s', 'Which layers the mask is built from.'],
   width: [number(0.03, 4).optional(), 'X', "Times VGG16's channels."],
-  fc: [z.coerce.number().int().min(1).optional(), 'N', 'Channels of fc6 and fc7.'],
+  fc: [whole(1).optional(), 'N', 'Channels of fc6 and fc7.'],
   'batch-norm': [z.enum(['on', 'off']).optional(), 'on|off', 'Batch normalisation after every convolution.'],
   dropout: [number(0, 0.95).optional(), 'SHARE', 'Share of fc6 and fc7 dropped in training.'],
   input: [size.optional(), 'WxH', "Size the model sees. Left out: some 92 000 pixels in the pictures' shape."],
   fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
-  batch: [z.coerce.number().int().min(1).optional(), 'N', 'Pictures a step.'],
+  batch: [whole(1).optional(), 'N', 'Pictures a step.'],
   'learning-rate': [
     number(0).optional(),
     'X',
     'Largest rate of AdamW; it warms up over the first epoch and falls to 0 as a cosine.',
   ],
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
-  'clip-norm': [number(0).default(1), 'X', 'Largest norm of the gradient; 0 for no limit.'],
+  'clip-norm': [number(0).prefault('1'), 'X', 'Largest norm of the gradient; 0 for no limit.'],
   augment: [
     z.enum(['none', 'plain', 'mild']).optional(),
     'none|plain|mild',
@@ -92,11 +96,11 @@ const options = {
     "How the bundle's weights are stored; float16 halves its size. They are computed with in float32.",
   ],
   'val-fraction': [
-    number(0.01, 0.9).default(0.2),
+    number(0.01, 0.9).prefault('0.2'),
     'SHARE',
     'Share put aside for validation where the layout has none of its own.',
   ],
-  seed: [z.coerce.number().int().min(0).default(1), 'N', 'Of weights, order, augmentation and split.'],
+  seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
   resume: [z.string().optional(), 'DIR', 'Go on with a run that was stopped, with its own settings; --epochs may be larger.'],
 } as const satisfies Record<string, [z.ZodType, string, string]>
@@ -180,7 +184,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     preset,
     data: line.data,
     classes: line.classes,
-    epochs: line.epochs,
+    epochs: line.epochs ?? 30,
     net: line.net ?? base.net,
     width: line.width ?? base.width,
     fc: line.fc ?? base.fc,

@@ -30,9 +30,7 @@ async function train(args: string[]): Promise<void> {
   if (!line) return void console.log(help)
   const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
   const resumed = line.resume === undefined ? undefined : await readRun(line.resume)
-  const settings = resumed
-    ? { ...resumed.settings, ...(args.includes('--epochs') ? { epochs: line.epochs } : {}) }
-    : settle(line, gpu)
+  const settings = resumed ? { ...resumed.settings, epochs: line.epochs ?? resumed.settings.epochs } : settle(line, gpu)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
 
@@ -42,8 +40,17 @@ async function train(args: string[]): Promise<void> {
   const checked = await Promise.all(opened.map(checkDataset))
   for (const statistics of checked) printStatistics(statistics)
   const data = joinDatasets(opened)
+  for (const split of ['train', 'val'] as const)
+    if (data[split].length === 0)
+      throw new Error(`Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none`)
   const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
-  const input: ModelInput = { ...size, fit: settings.fit, resizer: 'bilinear', matrix: 'bt601', range: 'video' }
+  const input: ModelInput = resumed?.input ?? {
+    ...size,
+    fit: settings.fit,
+    resizer: 'bilinear',
+    matrix: 'bt601',
+    range: 'video',
+  }
   const trainPictures = await loadPictures(data, data.train, { input, augment: augmentations[settings.augment] })
   const valPictures = await loadPictures(data, data.val, { input })
   const record = resumed ?? {
@@ -60,8 +67,12 @@ async function train(args: string[]): Promise<void> {
   // Model
   const learner = await openLearner(settings, input, data.classes.length)
   const checkpoint = resumed && (await readCheckpoint(paths.last))
-  if (checkpoint) learner.restore(checkpoint.state)
-  else await startRun(dir, record)
+  if (checkpoint) {
+    learner.restore(checkpoint.state)
+    // A power cut can come between the two names of one checkpoint.
+    if (checkpoint.best.epoch === checkpoint.epoch) await keepCheckpoint(paths.last, paths.best)
+  }
+  if (!resumed) await startRun(dir, record)
   const steps = Math.ceil(data.train.length / settings.batch)
   console.log(
     `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
@@ -102,10 +113,9 @@ async function train(args: string[]): Promise<void> {
       { input, batch: settings.batch, onProgress: progress.validated },
       learner.score,
     )
-    const better = measures.road_iou > best.road_iou
+    // Road IoU is undefined where no validation picture has road; then the first epoch counts as the best.
+    const better = best.epoch === 0 || measures.road_iou > best.road_iou
     if (better) best = { epoch, road_iou: measures.road_iou }
-    await saveCheckpoint(paths.last, { epoch, step, best, state: learner.state() })
-    if (better) await keepCheckpoint(paths.last, paths.best)
     const row = {
       epoch,
       seconds: (performance.now() - started) / 1000,
@@ -119,7 +129,10 @@ async function train(args: string[]): Promise<void> {
       waiting_share: waited / trained,
       pictures_per_second: (1000 * pictures) / trained,
     }
+    // The log first: rows that are later than the checkpoint are dropped when a run goes on.
     await log.append(row)
+    await saveCheckpoint(paths.last, { epoch, step, best, state: learner.state() })
+    if (better) await keepCheckpoint(paths.last, paths.best)
     await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
     progress.epoch(row, better)
   }

@@ -147,7 +147,7 @@ export function connectMqtt({ device, mqtt, cameras: all }: Config, { own, log, 
       if (waitingEvents.length > keptEvents) waitingEvents.shift()
     },
     stats(stats) {
-      if (statsDue() && flows()) publish(topic.stats, JSON.stringify(stats), { qos: 0, retain: true }, 'application/json')
+      if (flows() && statsDue()) publish(topic.stats, JSON.stringify(stats), { qos: 0, retain: true }, 'application/json')
     },
     dropped: () => dropped,
     version: () => (client.connected ? (five() ? '5' : '3.1.1') : undefined),

@@ -103,7 +103,8 @@ export async function listenForFrames(path: string, on: FrameListener): Promise<
       try {
         for (const frame of read(chunk)) on.frame(frame, source)
       } catch (error) {
-        socket.destroy(error as Error)
+        console.error((error as Error).message)
+        socket.destroy()
       }
     })
     socket.on('error', () => {}) // a camera process that died; `close` follows

@@ -63,6 +63,8 @@ export async function openSite({ host, port, names }: Config['http'], known: Kno
 
   const server = createServer(getRequestListener(site.fetch))
   server.on('upgrade', (request, socket, head) => {
+    // Node listens no longer on a socket that asks for an upgrade; one that breaks must not take the agent with it.
+    socket.on('error', () => socket.destroy())
     const refusal = refuse(request.headers, names)
     const path = (request.url ?? '').split('?')[0]
     if (!refusal && path === '/ws') return sockets.upgrade(request, socket, head)

@@ -154,7 +154,7 @@ describe('npm run trainer', () => {
     ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],
   ])('refuses %s in one sentence, and changes nothing', async (_, args, message) => {
     await mkdir(join(dir, 'taken'), { recursive: true })
-    await writeFile(join(dir, 'taken/settings.json'), 'kept')
+    for (const file of ['settings.json', 'last.safetensors']) await writeFile(join(dir, 'taken', file), 'kept')
     const before = (await readdir(dir)).sort()
     const { code, err } = await run('train.js', args)
     expect(code).toBe(1)
