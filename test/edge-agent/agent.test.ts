@@ -268,7 +268,7 @@ describe('what cannot start says why', () => {
   test.each([
     ['a mistake in the config', () => 'camras: []', 2, 'agent.yaml:1:1: unknown key "camras"; did you mean "cameras"?'],
     ['a bundle that is not there', () => 'bundle: /none', 1, 'Expected a bundle in /none'],
-    ['a GPU that is not there', () => `${oneCamera()}\ncompute: gpu`, 1, 'TensorFlow found no GPU'],
+    ['a GPU that is not there', () => `${oneCamera()}\ncompute: gpu`, 2, 'TensorFlow found no GPU'],
   ])('%s', async (_, config, code, message) => {
     const { log, complaints, ended } = await runAgent(config(), [], { CUDA_VISIBLE_DEVICES: '-1' }) // hides a GPU that is there
     expect(await ended).toBe(code)

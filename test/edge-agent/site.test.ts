@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { get } from 'node:http'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -263,4 +263,16 @@ describe('ports', () => {
     expect(found).toBeGreaterThan(port)
     server.close()
   })
+})
+
+test('clients that ask for a WebSocket in the wrong place and break off do no harm', async () => {
+  const { port } = site
+  for (let i = 0; i < 200; i++) {
+    const client = connect(port, '127.0.0.1').on('error', () => {})
+    await once(client, 'connect')
+    client.write(`GET /nope HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+    client.resetAndDestroy()
+  }
+  await delay(200)
+  expect((await ask('/healthz')).status).toBe(200)
 })
