@@ -169,10 +169,13 @@ describe('npm run trainer', () => {
     await writePictures(broken, 4)
     await rm(join(broken, 'training/image_2/um_000001.png'))
     await writeFile(join(broken, 'training/gt_image_2/um_road_000002.png'), 'no picture')
+    const cut = join(broken, 'training/image_2/um_000003.png')
+    await writeFile(cut, (await readFile(cut)).subarray(0, 300))
     const { code, err } = await run('train.js', [...small, '--data', `kitti:${broken}`])
     expect(code).toBe(1)
     expect(err).toMatch(/um_road_000001\.png/)
     expect(err).toMatch(/um_road_000002\.png/)
+    expect(err).toMatch(/image_2\/um_000003\.png cannot be read/)
     await rm(broken, { recursive: true })
   })
 

@@ -1,7 +1,7 @@
 // A look at every file of a data set before any training: all faults in one error, and what the set is made of.
 import { createHash } from 'node:crypto'
 import { access, readFile, stat } from 'node:fs/promises'
-import { pictureSize } from '../../deploy/fit-picture.ts'
+import { decodePicture } from '../../deploy/fit-picture.ts'
 import { type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { mapBounded } from './each.ts'
 
@@ -41,7 +41,7 @@ interface Looked {
 }
 
 /**
- * Reads every label and every picture's header. Throws one error that names all bad files: a label without a picture,
+ * Decodes every label and every picture. Throws one error that names all bad files: a label without a picture,
  * sizes that differ, a file that cannot be read, a code that is no class, two samples of one name.
  */
 export async function checkDataset(dataset: Dataset): Promise<Statistics> {
@@ -107,10 +107,10 @@ async function look(dataset: Dataset, { name, picture, label }: Sample): Promise
   if (await exists(picture)) {
     try {
       bytes = (await stat(picture)).size
-      const { width, height } = await pictureSize(picture)
+      const { width, height } = await decodePicture(picture)
       size = `${width}x${height}`
     } catch (error) {
-      faults.push(`${picture}: expected a picture, but its header cannot be read (${(error as Error).message.trim()})`)
+      faults.push(`${picture}: expected a picture. ${(error as Error).message.trim()}`)
     }
   } else if (label !== undefined) faults.push(`${label}: a label without a picture, expected ${picture}`)
   else faults.push(`${picture}: cannot be read`)
