@@ -8,7 +8,7 @@ const words = (text: string) => text.split(' ')
 /** By what they are for. Of `needed` all must be there, of the others those that the cameras and the board call for. */
 const elements = {
   needed: words(
-    'appsink capsfilter capssetter decodebin filesrc gdppay identity queue tee videotestsrc videocrop videoscale videoconvert',
+    'appsink capsfilter decodebin fakesink filesrc gdppay identity queue tee videotestsrc videocrop videoscale videoconvert',
   ),
   sources: words('filesrc videotestsrc rtspsrc v4l2src nvarguscamerasrc'),
   decoders: words('avdec_h264 avdec_h265 v4l2h264dec vah264dec nvh264dec nvv4l2decoder jpegdec nvjpegdec'),
@@ -18,7 +18,7 @@ const elements = {
 
 /** Debian's package of an element, where it is not in the base. */
 const packages: Record<string, string> = {
-  'gstreamer1.0-plugins-good': 'videocrop capssetter rtspsrc v4l2src jpegenc jpegdec aspectratiocrop',
+  'gstreamer1.0-plugins-good': 'videocrop rtspsrc v4l2src jpegenc jpegdec aspectratiocrop',
   'gstreamer1.0-plugins-bad': 'gdppay',
   'gstreamer1.0-libav': 'avdec_h264 avdec_h265',
   'gstreamer1.0-plugins-ugly': 'x264enc',

@@ -145,7 +145,7 @@ function describe(facts: MachineFacts): Finding[] {
           'disk',
           `${gib(disk.freeBytes)} free of ${gib(disk.totalBytes)} in ${disk.path}`,
           disk.freeBytes < 100 * 2 ** 20 ? 'problem' : 'note',
-          'Free some space: messages that wait for the network and new bundles are kept there.',
+          'Free some space: training runs and new bundles are kept there.',
         )
       : machine('disk', `${gib(disk.freeBytes)} free of ${gib(disk.totalBytes)} in ${disk.path}`),
     machine('NVIDIA', nvidiaParts.join(', ') || 'none', 'ok'),

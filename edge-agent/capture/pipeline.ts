@@ -1,5 +1,5 @@
 // The whole pipeline of a camera as text: its source, the part and scale that the model takes, and pictures for people.
-// Pure, so that tests can read it and doctor can print it.
+// Pure, so that tests can read it.
 import type { ModelInput } from '../../deploy/bundle.ts'
 import { modelRegion } from '../../deploy/bundle.ts'
 import { type Fit, fitGeometry, type Rectangle, type Size } from '../../deploy/fit-geometry.ts'

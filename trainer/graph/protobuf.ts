@@ -1,5 +1,5 @@
 // Writing protocol buffers (https://protobuf.dev/programming-guides/encoding/), as much as GraphDef and SavedModel need.
-// Bytes are kept in pieces, never joined: a full-width FCN-VGG16 has half a gigabyte of weights.
+// Bytes stay in pieces until they are written: a full-width FCN-VGG16 has half a gigabyte of weights.
 
 /** An encoded message, in pieces. */
 export type Message = Uint8Array[]

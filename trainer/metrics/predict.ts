@@ -43,8 +43,7 @@ function argMax(probability: Float32Array, classes: number): Uint8Array {
 function roadOrNot(probability: Float32Array, road: number): Uint8Array {
   const ids = new Uint8Array(probability.length)
   for (let i = 0; i < ids.length; i++) {
-    const isRoad = road === 0 ? probability[i]! >= 0.5 : probability[i]! > 0.5
-    ids[i] = isRoad ? road : 1 - road
+    ids[i] = probability[i]! > 0.5 ? road : 1 - road
   }
   return ids
 }
