@@ -8,6 +8,8 @@ import { z } from 'zod'
 /** The SavedModel, within a bundle. */
 export const modelFile = 'model/saved_model.pb'
 
+const Precision = z.enum(['float32', 'bfloat16', 'float16'])
+
 const Input = z.object({
   /** Size of the picture that the model takes, in pixels. */
   width: z.int().positive(),
@@ -43,6 +45,17 @@ export const Manifest = z
     road: z.int(),
     /** Measures on validation pictures, 0 to 1, at the labels' own resolution. */
     measures: z.record(z.string(), z.number()),
+    /** What weights are stored in and convolutions computed in; absent for float32 in both. */
+    precision: z
+      .strictObject({
+        storage: Precision,
+        compute: Precision,
+        /** Beside the same network all in float32, on the validation pictures: pixels whose class differs, and what changed. */
+        pixels_differing: z.number(),
+        road_iou_change: z.number(),
+        mean_iou_change: z.number(),
+      })
+      .optional(),
     /** What it was trained on, and under which licence. */
     data: z.array(
       z.strictObject({ name: z.string(), pictures: z.int(), fingerprint: z.string(), licence: z.string().optional() }),
@@ -91,8 +104,12 @@ export async function writeBundle(
       await writeFile(join(made, path), bytes)
     }
     await writeFile(join(made, manifestFile), `${JSON.stringify(whole, null, 2)}\n`)
-    await rm(dir, { recursive: true, force: true })
+    const before = `${made}.before` // moved, since removing takes longer, and until then there would be none
+    await rename(dir, before).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
     await rename(made, dir)
+    await rm(before, { recursive: true, force: true })
   } catch (error) {
     await rm(made, { recursive: true, force: true })
     throw error

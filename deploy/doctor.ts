@@ -10,6 +10,7 @@ import type { Finding, Part } from './doctor/finding.ts'
 import { examineGstreamer } from './doctor/gstreamer.ts'
 import { examineCameras, examineMachine } from './doctor/machine.ts'
 import { render } from './doctor/report.ts'
+import { slowPrecision } from './native-precision.ts'
 
 const help = `Whether the agent can work on this machine, and how well.
 
@@ -31,16 +32,16 @@ function readCommand() {
   }
 }
 
-async function examineBundle(dir: string): Promise<Part<{ dir: string; name: string } | undefined>> {
+async function examineBundle(dir: string): Promise<Part<{ dir: string; name: string; compute: string } | undefined>> {
   const line = { section: 'Model', name: 'bundle' }
   const advice = 'npm run trainer makes one; name it with --bundle, or "bundle:" in the agent\'s config.'
   if (!(await stat(dir).catch(() => undefined)))
     return { facts: undefined, findings: [{ ...line, state: 'problem', text: `there is none in ${dir}`, advice }] }
   try {
-    const { name, architecture, input, measures } = (await openBundle(dir)).manifest
+    const { name, architecture, input, measures, precision } = (await openBundle(dir)).manifest
     const iou = measures.road_iou === undefined ? '' : `, road IoU ${measures.road_iou.toFixed(3)}`
     const text = `${name}: ${architecture.net} on ${input.width} x ${input.height}${iou}; every file is as its manifest says`
-    return { facts: { dir, name }, findings: [{ ...line, state: 'ok', text }] }
+    return { facts: { dir, name, compute: precision?.compute ?? 'float32' }, findings: [{ ...line, state: 'ok', text }] }
   } catch (error) {
     return { facts: undefined, findings: [{ ...line, state: 'problem', text: (error as Error).message, advice }] }
   }
@@ -71,6 +72,8 @@ const [machine, cameras, gstreamer, bundle] = await Promise.all([
 ])
 const compute = await examineCompute(repository) // alone, so that nothing disturbs what it measures
 const findings: Finding[] = [machine, compute, gstreamer, cameras, bundle].flatMap((part) => part.findings)
+const slow = bundle.facts && compute.facts.proof && (await slowPrecision(bundle.facts.compute, compute.facts.proof.device))
+if (slow) findings.push({ section: 'Model', name: 'precision', state: 'note', text: slow })
 const ok = findings.every(({ state }) => state !== 'problem')
 if (command.json) {
   const facts = { machine: machine.facts, compute: compute.facts, gstreamer: gstreamer.facts, cameras: cameras.facts }

@@ -72,7 +72,8 @@ export async function startInference(config: Config, log: Log, on: InferenceList
         mine.heardMs = performance.now()
         if (message.type === 'mask') on.mask(message)
         if (message.type === 'ready') becomeReady(mine, message)
-        if (message.type === 'refused') on.refused(message.reason)
+        // What worked once may do so again: a bundle that broke while the agent ran is tried until somebody mends it.
+        if (message.type === 'refused' && !compute) on.refused(message.reason)
       },
       ended: (reason) => ended(mine, reason),
     })
@@ -81,7 +82,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     child.send({ type: 'start', bundle: config.bundle, socket, compute: config.compute, batches })
   }
 
-  async function becomeReady(mine: Process, { compute: found, loadMs, warmMs }: Extract<FromSegment, { type: 'ready' }>) {
+  async function becomeReady(mine: Process, { compute: found, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>) {
     const previous = current
     current = mine
     if (next === mine) next = undefined
@@ -93,6 +94,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     mine.limitMib = config.segment.memory_limit_mib || 2 * memory + 512
     const times = { load_s: Math.round(loadMs) / 1000, warm_up_s: Math.round(warmMs) / 1000 }
     log.info({ compute, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
+    if (slow) log.warn(slow)
   }
 
   function ended(mine: Process, reason: string) {

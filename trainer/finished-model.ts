@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { type Manifest, type ModelInput, modelFile, writeBundle } from '../deploy/bundle.ts'
 import type { Dataset } from './data/dataset.ts'
-import { type Graph, savedModel } from './graph/graph.ts'
+import { type Graph, type Precision, savedModel } from './graph/graph.ts'
 import { openSession } from './graph/session.ts'
-import type { Learner } from './learner.ts'
+import type { Network } from './learner.ts'
 import { recordInference } from './model/export.ts'
 import type { RunRecord } from './run.ts'
 
@@ -12,13 +12,25 @@ export interface FinishedModel {
   /** Probability of road [n, h, w] for two classes, else of all [n, h, w, classes], for uint8 pictures [n, h, w, 3]. */
   score(pictures: Uint8Array, n: number): Float32Array
   /** Writes the bundle with what was measured. */
-  writeBundle(dir: string, about: { record: RunRecord; data: Dataset; measures: Record<string, number> }): Promise<void>
+  writeBundle(dir: string, about: About): Promise<void>
   close(): void
 }
 
-/** Records the network of a learner for inference and loads it. */
-export async function finishModel(learner: Learner, input: ModelInput, storage: Graph['storage']): Promise<FinishedModel> {
-  const graph = recordInference(learner.model, learner.architecture, storage)
+/** What a bundle's manifest says of a model beside its shape. */
+interface About {
+  record: RunRecord
+  data: Dataset
+  measures: Record<string, number>
+  precision: Manifest['precision']
+}
+
+/** Records a network for inference and loads it. */
+export async function finishModel(
+  network: Network,
+  input: ModelInput,
+  precision: { storage?: Precision; compute?: Precision } = {},
+): Promise<FinishedModel> {
+  const graph = recordInference(network.model, network.architecture, precision)
   const session = await openSession(graph)
   return {
     score(pictures, n) {
@@ -28,8 +40,8 @@ export async function finishModel(learner: Learner, input: ModelInput, storage: 
       tf.dispose([tensor, probability!])
       return values
     },
-    async writeBundle(dir, { record, data, measures }) {
-      await writeBundle(dir, manifest(learner, input, record, data, measures), { [modelFile]: bytesOf(graph) })
+    async writeBundle(dir, about) {
+      await writeBundle(dir, manifest(network, input, about), { [modelFile]: bytesOf(graph) })
     },
     close: () => session.close(),
   }
@@ -38,13 +50,12 @@ export async function finishModel(learner: Learner, input: ModelInput, storage: 
 const bytesOf = (graph: Graph) => Buffer.concat(savedModel(graph))
 
 function manifest(
-  { architecture, parameters }: Learner,
+  { architecture, parameters }: Network,
   input: ModelInput,
-  { name, started, commit, settings, data: described }: RunRecord,
-  { classes, road }: Dataset,
-  measures: Record<string, number>,
+  { record, data: { classes, road }, measures, precision }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
+  const { name, started, commit, settings, data } = record
   const { data: _, ...told } = settings
   return {
     name,
@@ -54,7 +65,8 @@ function manifest(
     classes,
     road,
     measures,
-    data: described,
+    ...(precision && { precision }),
+    data,
     commit,
     settings: told,
   }

@@ -9,11 +9,17 @@ import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
 import type { Settings } from './settings.ts'
 import type { Scores } from './validate.ts'
 
-export interface Learner {
+export interface Network {
   architecture: Architecture
-  /** The network with the weights it was made with or last given by `load`. */
+  /** With the weights it was made with or last given by `load`. */
   model: tf.LayersModel
   parameters: number
+  /** Puts the weights of a state into `model`, to export it. */
+  load(state: State): void
+  close(): void
+}
+
+export interface Learner extends Network {
   /** One step on uint8 pictures [batch, h, w, 3] and labels [batch, h, w]; returns the loss before it. */
   step(pictures: Uint8Array, labels: Uint8Array, learningRate: number, step: number): number
   score(pictures: Uint8Array, labels: Uint8Array): Scores
@@ -21,21 +27,41 @@ export interface Learner {
   state(): State
   /** Continues from a checkpoint's state. */
   restore(state: State): void
-  /** Puts the weights of a state into `model`, to export it. */
-  load(state: State): void
-  close(): void
+}
+
+/** Builds the network of a run's settings. */
+export function buildNetwork(settings: Settings, input: ModelInput, classes: number): Network {
+  const { net, width, fc, batchNorm, dropout, seed } = settings
+  const architecture = { net, width, fc, batchNorm, dropout, classes }
+  const model = buildFcn(architecture, input.height, input.width, seed)
+  const named = variables(model)
+  return {
+    architecture,
+    model,
+    parameters: model.countParams(),
+    load(state) {
+      for (const [name, variable] of named) {
+        const { shape, values } = state.get(name)!
+        const tensor = tf.tensor(values, shape)
+        variable.assign(tensor)
+        tensor.dispose()
+      }
+    },
+    close: () => void model.dispose(),
+  }
 }
 
 /** Builds the network and records its training step; takes seconds. */
 export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
-  const { net, width, fc, batchNorm, dropout, seed, batch } = settings
-  const architecture = { net, width, fc, batchNorm, dropout, classes }
-  const model = buildFcn(architecture, input.height, input.width, seed)
+  const network = buildNetwork(settings, input, classes)
+  const { model } = network
+  const { batch } = settings
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
 
   const training = await openTraining({
+    compute: settings.compute,
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
@@ -58,9 +84,7 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
   })
 
   return {
-    architecture,
-    model,
-    parameters: model.countParams(),
+    ...network,
     step: (pictures, labels, learningRate, step) => tf.tidy(() => training.step(feed(pictures, labels), learningRate, step)),
     score(pictures, labels) {
       const inputs = feed(pictures, labels)
@@ -71,17 +95,9 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     },
     state: () => training.read(),
     restore: (state) => training.write(state),
-    load(state) {
-      for (const [name, variable] of named) {
-        const { shape, values } = state.get(name)!
-        const tensor = tf.tensor(values, shape)
-        variable.assign(tensor)
-        tensor.dispose()
-      }
-    },
     close() {
       training.close()
-      model.dispose()
+      network.close()
     },
   }
 }

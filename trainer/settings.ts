@@ -56,6 +56,9 @@ const size = z
     return { width, height }
   })
 
+export const Precision = z.enum(['float32', 'bfloat16', 'float16'])
+const precisions = 'float32|bfloat16|float16'
+
 /** Every option: its schema, what it means, and how its value is called in the help. */
 const options = {
   data: [
@@ -90,11 +93,12 @@ const options = {
     'none|plain|mild',
     'plain: flip, brightness, contrast. mild: also a zoom of up to 15 %.',
   ],
-  storage: [
-    z.enum(['float32', 'float16']).default('float32'),
-    'float32|float16',
-    "How the bundle's weights are stored; float16 halves its size. They are computed with in float32.",
+  compute: [
+    Precision.default('float32'),
+    precisions,
+    'What convolutions compute in, in training and in the bundle; weights are kept and updated in float32. bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on, float16 for GPUs.',
   ],
+  storage: [Precision.default('float32'), precisions, "How the bundle's weights are stored; the 16-bit types halve its size."],
   'val-fraction': [
     number(0.01, 0.9).prefault('0.2'),
     'SHARE',
@@ -122,7 +126,8 @@ export interface Settings extends Preset {
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
   clipNorm: number
-  storage: 'float32' | 'float16'
+  compute: z.infer<typeof Precision>
+  storage: z.infer<typeof Precision>
   valFraction: number
   seed: number
 }
@@ -197,6 +202,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     weightDecay: line['weight-decay'] ?? base.weightDecay,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
+    compute: line.compute,
     storage: line.storage,
     valFraction: line['val-fraction'],
     seed: line.seed,

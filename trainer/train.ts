@@ -10,15 +10,13 @@ import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
-import { finishModel } from './finished-model.ts'
+import { finishRun, summary } from './finish-run.ts'
 import { openLearner } from './learner.ts'
-import { flatMeasures } from './metrics/measure.ts'
 import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { commit, described, newRunFolder, readRun, runPaths, startRun } from './run.ts'
 import { augmentations, help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
-import { showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
 
 /** Made when there is no data set: enough to see the whole chain work. */
@@ -151,19 +149,10 @@ async function train(args: string[]): Promise<void> {
 
   // Bundle and report, from the best epoch and of the network as it will run
   learner.load((await readCheckpoint(paths.best)).state)
-  const model = await finishModel(learner, input, settings.storage)
-  const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, settings.batch) })
-  const validation = await validate(data, valPictures, { input, batch: settings.batch }, score)
-  const { measures } = validation
-  await model.writeBundle(paths.bundle, { record, data, measures: flatMeasures(measures) })
-  await showCases(paths.overlays, data, validation, { input, title: record.name, score: model.score })
-  model.close()
+  const finished = await finishRun(learner, record, { ...settings, input, data, valPictures }, paths)
   learner.close()
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
-  console.log(
-    `\nBest epoch ${best.epoch}: road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +
-      `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures; ${(100 * waiting).toFixed(1)} % of the training time spent waiting for data.`,
-  )
+  console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
   console.log(
     `Plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
   )

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type NativePrecision, nativePrecision } from '../native-precision.ts'
 import type { ComputeProof } from './compute-proof.ts'
 import type { Finding, Part } from './finding.ts'
 import { lastLines, run } from './run.ts'
@@ -11,6 +12,8 @@ export interface ComputeFacts {
   library: string
   /** Nothing where TensorFlow could not compute. */
   proof: ComputeProof | undefined
+  /** Which 16-bit types the device computes in itself; nothing where nobody says. */
+  halves: NativePrecision | undefined
 }
 
 /** Rounding of any device stays far below; a wrong result is off by whole numbers. */
@@ -25,7 +28,7 @@ export async function examineCompute(repository: string): Promise<Part<ComputeFa
   })
   if (!answer.ok)
     return {
-      facts: { library, proof: undefined },
+      facts: { library, proof: undefined, halves: undefined },
       findings: [
         line(
           'TensorFlow',
@@ -71,7 +74,12 @@ export async function examineCompute(repository: string): Promise<Part<ComputeFa
       `${proof.convolutionMs.toFixed(1)} ms for 3 x 3, 128 channels, 80 x 144: ${proof.gflops.toFixed(0)} GFLOP/s`,
     ),
   )
-  return { facts: { library, proof }, findings }
+  const halves = await nativePrecision(proof.device)
+  if (halves) {
+    const say = (own: boolean) => (own ? 'computed by the device itself' : 'by way of float32, so slower than float32')
+    findings.push(line('16 bits', 'ok', `bfloat16 ${say(halves.bfloat16)}; float16 ${say(halves.float16)}`))
+  }
+  return { facts: { library, proof, halves }, findings }
 }
 
 function line(name: string, state: Finding['state'], text: string, advice?: string): Finding {

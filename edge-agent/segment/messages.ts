@@ -19,7 +19,14 @@ export type ToSegment =
 
 export type FromSegment =
   /** The model is warm and frames are taken. */
-  | { type: 'ready'; compute: 'cpu' | 'gpu'; loadMs: number; warmMs: number }
+  | {
+      type: 'ready'
+      compute: 'cpu' | 'gpu'
+      loadMs: number
+      warmMs: number
+      /** Why the model is slower here than it could be. */
+      slow?: string
+    }
   /** It will not work, and starting it again would not help. */
   | { type: 'refused'; reason: string }
   | { type: 'pong' }

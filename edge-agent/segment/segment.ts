@@ -3,6 +3,7 @@
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { slowPrecision } from '../../deploy/native-precision.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
 import { coverage } from '../facts/coverage.ts'
 import { chooseBatch } from './choose-batch.ts'
@@ -32,7 +33,9 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
   warmUp(bundle, batches)
   const segmenter = makeSegmenter(bundle, batches)
   await listenForFrames(socket, segmenter)
-  tell({ type: 'ready', compute: bundle.compute, loadMs: loaded - began, warmMs: performance.now() - loaded })
+  const slow = await slowPrecision(bundle.manifest.precision?.compute ?? 'float32', bundle.compute)
+  const times = { loadMs: loaded - began, warmMs: performance.now() - loaded }
+  tell({ type: 'ready', compute: bundle.compute, ...times, ...(slow && { slow }) })
 }
 
 /** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
@@ -116,12 +119,19 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
   }
 }
 
+/** TensorFlow's words where memory is short, which may pass. Any other reason not to load a model will stay. */
+const outOfMemory = /OOM|out of memory|resource exhausted/i
+
+/** The model could not be loaded or does not answer. */
+function failed(error: Error) {
+  console.error(error.message)
+  if (outOfMemory.test(error.message)) process.exit(1)
+  const refused: FromSegment = { type: 'refused', reason: `The bundle cannot be used: ${error.message}` }
+  process.send?.(refused, () => process.exit(1))
+}
+
 process.on('message', (message: ToSegment) => {
-  if (message.type === 'start')
-    start(message).catch((error: Error) => {
-      console.error(error.message)
-      process.exit(1)
-    })
+  if (message.type === 'start') start(message).catch(failed)
   if (message.type === 'ping') tell({ type: 'pong' })
   if (message.type === 'stop') process.exit(0)
 })

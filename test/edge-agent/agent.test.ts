@@ -1,11 +1,12 @@
 // The whole agent for real: its compiled program, GStreamer, TensorFlow, Mosquitto, WebSockets, signals.
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { modelFile, openBundle, writeBundle } from '../../deploy/bundle.ts'
 import type { CameraStatus, MaskMessage, Result } from '../../edge-agent/wire.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
 import { type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
@@ -13,6 +14,8 @@ import { isAlive, type RunningAgent, runAgent, startAgent } from './running-agen
 
 let dir: string
 let bundle: string
+/** Its hashes are right, its model is not one. */
+let broken: string
 let agent: RunningAgent | undefined
 let listener: Subscriber | undefined
 
@@ -20,6 +23,10 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
   bundle = join(dir, 'bundle')
   await writeBrightBundle(bundle, { width: 96, height: 64 })
+  broken = join(dir, 'broken')
+  const { manifest } = await openBundle(bundle)
+  const model = await readFile(join(bundle, modelFile))
+  await writeBundle(broken, manifest, { [modelFile]: model.subarray(0, model.length / 2) })
 })
 afterAll(() => rm(dir, { recursive: true }))
 
@@ -269,6 +276,7 @@ describe('what cannot start says why', () => {
     ['a mistake in the config', () => 'camras: []', 2, 'agent.yaml:1:1: unknown key "camras"; did you mean "cameras"?'],
     ['a bundle that is not there', () => 'bundle: /none', 1, 'Expected a bundle in /none'],
     ['a GPU that is not there', () => `${oneCamera()}\ncompute: gpu`, 2, 'TensorFlow found no GPU'],
+    ['a model that TensorFlow cannot load', () => `bundle: ${broken}\nbroker: { port: 0 }`, 2, 'The bundle cannot be used: '],
   ])('%s', async (_, config, code, message) => {
     const { log, complaints, ended } = await runAgent(config(), [], { CUDA_VISIBLE_DEVICES: '-1' }) // hides a GPU that is there
     expect(await ended).toBe(code)

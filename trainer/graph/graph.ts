@@ -1,6 +1,6 @@
 // A TensorFlow graph under construction: nodes as in tensorflow/core/framework/node_def.proto, with the shape and type of
 // each output, so that what is recorded next can know the sizes of what it builds on.
-import { toHalves } from './half.ts'
+import { toBfloat16s, toHalves } from './half.ts'
 import { bytes, entry, float, int, type Message, packed } from './protobuf.ts'
 
 /** TensorFlow's types that a graph of ours carries, by their numbers in tensorflow/core/framework/types.proto. */
@@ -18,6 +18,9 @@ export const dataTypes = {
 
 export type DataType = keyof typeof dataTypes
 
+/** What weights are stored in, or convolutions computed in. */
+export type Precision = 'float32' | 'bfloat16' | 'float16'
+
 export const dataTypeName = (number: number): DataType => {
   const found = (Object.keys(dataTypes) as DataType[]).find((name) => dataTypes[name] === number)
   if (!found) throw new Error(`Expected one of TensorFlow's types ${Object.keys(dataTypes).join(', ')}, found number ${number}`)
@@ -34,6 +37,8 @@ export interface Output {
   shape: number[]
   dtype: DataType
   values?: Values
+  /** The same values as the graph stores them, where that is in less than float32. */
+  stored?: { ref: string; dtype: 'bfloat16' | 'float16' }
 }
 
 export type Attr =
@@ -70,14 +75,17 @@ export class Graph {
   readonly signatures: Record<string, Signature> = {}
   /** True where a call may bring any number of pictures: sizes recorded for the first dimension are then left open. */
   readonly dynamicBatch: boolean
-  /** How large float32 constants (weights) are stored; they are computed with in float32 all the same. */
-  readonly storage: 'float32' | 'float16'
+  /** How float32 constants (weights) are stored. */
+  readonly storage: Precision
+  /** What convolutions and what lies between them compute in (`precision.ts`); everything else computes in float32. */
+  readonly compute: Precision
   private readonly used = new Map<string, number>()
   private readonly constants = new Map<string, Output>()
 
-  constructor({ dynamicBatch = false, storage = 'float32' as 'float32' | 'float16' } = {}) {
+  constructor({ dynamicBatch = false, storage = 'float32' as Precision, compute = 'float32' as Precision } = {}) {
     this.dynamicBatch = dynamicBatch
     this.storage = storage
+    this.compute = compute
   }
 
   /** Adds a node under `name`, or under `name_1`, `name_2` … where that is taken; returns the name it got. */
@@ -98,16 +106,12 @@ export class Graph {
     if (known) return known
     const store = (values: Values, dtype: DataType) =>
       this.add('Const', [], { dtype: { type: dtype }, value: { tensor: { values, shape, dtype } } }, name)
-    const halved = this.storage === 'float16' && values instanceof Float32Array && values.length >= leastHalved
-    const ref = halved
-      ? this.add(
-          'Cast',
-          [store(toHalves(values), 'float16')],
-          { SrcT: { type: 'float16' }, DstT: { type: dtype } },
-          `${name}/float32`,
-        )
-      : store(values, dtype)
-    const made = { ref, shape: [...shape], dtype, values }
+    const made: Output = { ref: '', shape: [...shape], dtype, values }
+    if (this.storage !== 'float32' && values instanceof Float32Array && values.length >= leastHalved) {
+      const [half, halve] = [this.storage, this.storage === 'float16' ? toHalves : toBfloat16s]
+      made.stored = { ref: store(halve(values), half), dtype: half }
+      made.ref = this.add('Cast', [made.stored.ref], { SrcT: { type: half }, DstT: { type: dtype } }, `${name}/${dtype}`)
+    } else made.ref = store(values, dtype)
     if (key) this.constants.set(key, made)
     return made
   }

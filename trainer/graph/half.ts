@@ -1,4 +1,5 @@
-// IEEE 754 binary16, as half the bytes of float32 weights. Node has no Float16Array before version 24.
+// Weights in half the bytes of float32: IEEE 754 binary16 (Node has no Float16Array before version 24), and bfloat16, the
+// upper half of a float32.
 
 const [float, bits] = (() => {
   const buffer = new ArrayBuffer(4)
@@ -27,4 +28,13 @@ export function toHalves(values: Float32Array): Uint16Array {
   const halves = new Uint16Array(values.length)
   for (let i = 0; i < values.length; i++) halves[i] = toHalf(values[i]!)
   return halves
+}
+
+/** The bits of each value as a bfloat16, rounded to the nearest, ties to even. */
+export function toBfloat16s(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  return Uint16Array.from(words, (word, i) => {
+    if (Number.isNaN(values[i]!)) return (word >>> 16) | 0x40 // else rounding could make it infinite
+    return (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
+  })
 }

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
+import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
 
 const backendName = 'roadmask-recorder'
@@ -37,7 +38,7 @@ class Recorder extends NodeJSKernelBackend {
     this.steps = new WeakMap()
   }
 
-  private get recording(): Graph {
+  get recording(): Graph {
     if (!this.graph)
       throw new Error('A symbolic tensor was used after its graph was recorded; compute with it inside `record` only')
     return this.graph
@@ -80,8 +81,9 @@ class Recorder extends NodeJSKernelBackend {
     ).map((output) => this.symbol(output))
   }
 
-  /** Adds a node and tells what it gives. */
-  emit(op: string, inputs: Output[], attrs: Attrs): Output[] {
+  /** Adds a node, in the precision that the graph computes this op in, and tells what it gives. */
+  emit(op: string, given: Output[], stated: Attrs): Output[] {
+    const { inputs, attrs } = inPrecision(this.recording, op, given, stated)
     const inferred = inferOutputs(op, inputs, attrs)
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
@@ -106,8 +108,9 @@ class Recorder extends NodeJSKernelBackend {
   recordStep(x: tf.TensorInfo): tf.TensorInfo {
     const of = this.output(x)
     const zero = this.recording.constant(new Float32Array(1), [], 'float32')
-    const positive = this.emit('Greater', [of, zero], { T: { type: of.dtype } })
-    const [step] = this.emit('Cast', positive, { SrcT: { type: 'bool' }, DstT: { type: of.dtype } })
+    const T = tfjsType(of.dtype) as DataType
+    const positive = this.emit('Greater', [of, zero], { T: { type: T } })
+    const [step] = this.emit('Cast', positive, { SrcT: { type: 'bool' }, DstT: { type: T } })
     this.steps.set(step!, of)
     return this.symbol(step!)
   }
@@ -212,9 +215,15 @@ function register(): Recorder {
   return made
 }
 
-/** The tensor that stands for an output of the graph being recorded, and back. */
+/** The tensor that stands for an output of the graph being recorded. */
 export const toTensor = (output: Output): tf.Tensor => register().symbol(output)
-export const toOutput = (tensor: tf.Tensor): Output => register().output(tensor)
+
+/** The graph's output behind a tensor; always of the type that tfjs sees, also where the graph computes in halves. */
+export function toOutput(tensor: tf.Tensor): Output {
+  const recorder = register()
+  const output = recorder.output(tensor)
+  return isHalf(output) ? inFloat(recorder.recording, output, 'float32') : output
+}
 
 /**
  * Runs `body` with every tfjs op recorded into `graph` instead of computed. Tensors from outside become constants.

@@ -2,7 +2,7 @@
 // weights, moments and statistics live as variables that can be read and written.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
-import { Graph, type Output } from './graph.ts'
+import { Graph, type Output, type Precision } from './graph.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { openSession } from './session.ts'
 
@@ -27,6 +27,8 @@ export interface TrainingGraph {
   /** What to compute from the inputs without learning. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
   optimizer: AdamW
+  /** What convolutions compute in; weights and their updates are float32. */
+  compute?: Precision
 }
 
 export interface Training {
@@ -92,7 +94,7 @@ function update(
 
 /** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
-  const graph = new Graph()
+  const graph = new Graph({ compute: recipe.compute ?? 'float32' })
   const states = new Map<string, State>()
   record(graph, () => {
     const names = [...recipe.variables.keys()].filter(recipe.trainable)

@@ -1,6 +1,6 @@
 // The trained network as the graph that goes onto the device: camera bytes in, mask out.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { Graph, type Output } from '../graph/graph.ts'
+import { Graph, type Output, type Precision } from '../graph/graph.ts'
 import { record, toOutput, toTensor } from '../graph/recorder.ts'
 import { type Architecture, foldedFcn, normalise } from './fcn.ts'
 
@@ -34,11 +34,11 @@ function answer(logits: tf.Tensor4D) {
 export function recordInference(
   model: tf.LayersModel,
   architecture: Architecture,
-  storage: Graph['storage'] = 'float32',
+  precision: { storage?: Precision; compute?: Precision } = {},
 ): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
-  const graph = new Graph({ dynamicBatch: true, storage })
+  const graph = new Graph({ dynamicBatch: true, ...precision })
   signInference(graph, { height, width }, (pictures) => folded.apply(normalise(pictures)) as tf.Tensor4D)
   folded.dispose()
   return graph

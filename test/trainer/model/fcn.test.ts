@@ -110,7 +110,7 @@ describe('FCN on VGG16', () => {
     const architecture = { ...small, width: 0.1 }
     const model = trained(architecture, height, width)
     const pictures = random([2, height, width, 3])
-    const [whole, half] = [recordInference(model, architecture), recordInference(model, architecture, 'float16')]
+    const [whole, half] = [recordInference(model, architecture), recordInference(model, architecture, { storage: 'float16' })]
     const bytes = (graph: typeof whole) => savedModel(graph).reduce((sum, piece) => sum + piece.length, 0)
     expect(bytes(half) / bytes(whole)).toBeLessThan(0.6)
     const [a, b] = [await openSession(whole), await openSession(half)]

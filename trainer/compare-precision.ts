@@ -1,0 +1,60 @@
+// What storing or computing in 16 bits costs a finished network: its masks beside those of the same network in float32.
+import type { Manifest, ModelInput } from '../deploy/bundle.ts'
+import type { Pictures } from './data/batches.ts'
+import type { Dataset } from './data/dataset.ts'
+import { type FinishedModel, finishModel } from './finished-model.ts'
+import type { Precision } from './graph/graph.ts'
+import type { Network } from './learner.ts'
+import type { Measures } from './metrics/measure.ts'
+import { validate } from './validate.ts'
+
+export interface Export {
+  storage: Precision
+  compute: Precision
+  /** Pictures a call. */
+  batch: number
+  input: ModelInput
+  data: Dataset
+  valPictures: Pictures
+}
+
+/** Undefined where the network is all float32. `measures` are those of `model` on the validation pictures. */
+export async function comparePrecision(
+  model: FinishedModel,
+  measures: Measures,
+  network: Network,
+  { storage, compute, batch, data, valPictures, input }: Export,
+): Promise<Manifest['precision']> {
+  if (storage === 'float32' && compute === 'float32') return undefined
+  const reference = await finishModel(network, input)
+  const { classes } = network.architecture
+  let [differing, pixels] = [0, 0]
+  const validation = await validate(data, valPictures, { input, batch }, (pictures) => {
+    const [exact, ours] = [reference.score(pictures, batch), model.score(pictures, batch)]
+    const [expected, found] = [classIds(exact, classes), classIds(ours, classes)]
+    for (const [i, id] of expected.entries()) if (id !== found[i]) differing++
+    pixels += expected.length
+    return { probability: exact }
+  })
+  reference.close()
+  return {
+    storage,
+    compute,
+    pixels_differing: differing / pixels,
+    road_iou_change: measures.road_iou - validation.measures.road_iou,
+    mean_iou_change: measures.mean_iou - validation.measures.mean_iou,
+  }
+}
+
+/** The most probable class of each pixel, from probabilities as `score` gives them. */
+function classIds(probability: Float32Array, classes: number): Uint8Array {
+  if (classes === 2) return Uint8Array.from(probability, (road) => (road > 0.5 ? 1 : 0))
+  const ids = new Uint8Array(probability.length / classes)
+  for (let pixel = 0; pixel < ids.length; pixel++) {
+    let best = 0
+    for (let id = 1; id < classes; id++)
+      if (probability[pixel * classes + id]! > probability[pixel * classes + best]!) best = id
+    ids[pixel] = best
+  }
+  return ids
+}

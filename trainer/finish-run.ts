@@ -1,0 +1,44 @@
+// What a run ends with: the network of its best epoch as it will run on a device, measured on the validation pictures, its
+// bundle and its overlays.
+import type { Manifest } from '../deploy/bundle.ts'
+import { comparePrecision, type Export } from './compare-precision.ts'
+import { finishModel } from './finished-model.ts'
+import type { Network } from './learner.ts'
+import { flatMeasures, type Measures } from './metrics/measure.ts'
+import type { RunRecord } from './run.ts'
+import { showCases } from './show-cases.ts'
+import { validate } from './validate.ts'
+
+/** Writes the bundle, and the overlays where a folder is named for them. */
+export async function finishRun(
+  network: Network,
+  record: RunRecord,
+  options: Export,
+  folders: { bundle: string; overlays?: string },
+): Promise<{ measures: Measures; precision: Manifest['precision'] }> {
+  const { input, batch, data, valPictures } = options
+  const model = await finishModel(network, input, options)
+  const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
+  const validation = await validate(data, valPictures, { input, batch }, score)
+  const { measures } = validation
+  const precision = await comparePrecision(model, measures, network, options)
+  await model.writeBundle(folders.bundle, { record, data, measures: flatMeasures(measures), precision })
+  if (folders.overlays) await showCases(folders.overlays, data, validation, { input, title: record.name, score: model.score })
+  model.close()
+  return { measures, precision }
+}
+
+const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
+
+/** The measures, and what 16 bits changed of them, as sentences. */
+export function summary({ measures, precision }: Awaited<ReturnType<typeof finishRun>>): string {
+  const said =
+    `road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +
+    `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`
+  if (!precision) return said
+  const { storage, compute, pixels_differing, road_iou_change, mean_iou_change } = precision
+  return (
+    `${said}.\nWeights stored in ${storage}, convolutions computed in ${compute}: ${(100 * pixels_differing).toFixed(3)} % of the ` +
+    `pixels differ from float32, road IoU ${signed(road_iou_change)}, mean IoU ${signed(mean_iou_change)}`
+  )
+}
