@@ -20,10 +20,11 @@ export async function writeBrightBundle(
     ...size,
   }
   const graph = new Graph({ dynamicBatch: true })
-  signInference(graph, input, (pictures) => {
+  signInference(graph, { ...input, classes: 2 }, (pictures) => {
     const grey = tf.mean(tf.cast(pictures, 'float32'), 3, true)
     const road = tf.div(tf.sub(grey, 127.5), 8)
-    return tf.concat([tf.zerosLike(road), road], 3) as tf.Tensor4D
+    const logits = tf.concat([tf.zerosLike(road), road], 3) as tf.Tensor4D
+    return { logits: () => logits }
   })
   await writeBundle(
     dir,

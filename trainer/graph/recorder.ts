@@ -82,8 +82,9 @@ class Recorder extends NodeJSKernelBackend {
   }
 
   /** Adds a node, in the precision that the graph computes this op in, and tells what it gives. */
-  emit(op: string, given: Output[], stated: Attrs): Output[] {
-    const { inputs, attrs } = inPrecision(this.recording, op, given, stated)
+  emit(stated: string, given: Output[], statedAttrs: Attrs): Output[] {
+    const op = canonicalOp(stated, given)
+    const { inputs, attrs } = inPrecision(this.recording, op, given, statedAttrs)
     const inferred = inferOutputs(op, inputs, attrs)
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
@@ -158,6 +159,13 @@ class Recorder extends NodeJSKernelBackend {
   override numDataIds(): number {
     return 0
   }
+}
+
+/** tfjs-node asks for the old Add, also for biases; TensorFlow's optimiser and oneDNN fuse BiasAdd and know AddV2. */
+function canonicalOp(op: string, [a, b]: Output[]): string {
+  if (op !== 'Add') return op
+  const bias = a!.shape.length === 4 && b!.shape.length === 1 && b!.shape[0] === a!.shape[3]
+  return bias ? 'BiasAdd' : 'AddV2'
 }
 
 /** Opens the sizes that were recorded for the first dimension where an op states them as a constant. */

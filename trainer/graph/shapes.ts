@@ -119,6 +119,10 @@ const table: Record<string, Infer> = {
   },
   Transpose: ([x, perm]) => [{ shape: known(perm, 'a permutation').map((i) => x!.shape[i]!), dtype: x!.dtype }],
   ReverseV2: same,
+  DepthToSpace: ([x], attrs) => {
+    const [[n, h, w, c], block] = [x!.shape as [number, number, number, number], attr(attrs, 'block_size', 'int') as number]
+    return [{ shape: [n, h * block, w * block, c / (block * block)], dtype: x!.dtype }]
+  },
   Select: ([, a]) => [{ shape: a!.shape, dtype: a!.dtype }],
   SelectV2: ([c, a, b]) => [
     {

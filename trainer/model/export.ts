@@ -2,27 +2,45 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { Graph, type Output, type Precision } from '../graph/graph.ts'
 import { record, toOutput, toTensor } from '../graph/recorder.ts'
-import { type Architecture, foldedFcn, normalise } from './fcn.ts'
+import { type Architecture, foldedFcn, lastUpsampling, normalise } from './fcn.ts'
+import { shuffleKernel, upsampled } from './upsample.ts'
 
 /** Probability of each class [n, h, w, classes], or of class 1 alone [n, h, w] where there are two. @param logits [n, h, w, classes] */
 export function probability(logits: tf.Tensor4D): tf.Tensor {
-  const [n, h, w, classes] = logits.shape
-  if (classes !== 2) return tf.softmax(logits)
-  return tf.sigmoid(
-    tf.reshape(tf.sub(tf.slice(logits, [0, 0, 0, 1], [n, h, w, 1]), tf.slice(logits, [0, 0, 0, 0], [n, h, w, 1])), [n, h, w]),
-  )
+  return logits.shape[3] === 2 ? tf.sigmoid(margin(logits)) : tf.softmax(logits)
 }
 
-/** What `serve` answers, from logits: class ids [n, h, w], share of each class [n, classes], mean probability of the winning class [n]. */
-function answer(logits: tf.Tensor4D) {
-  const classes = logits.shape[3]
-  const scores = probability(logits)
-  const mask = classes === 2 ? tf.cast(tf.greater(scores, 0.5), 'int32') : (tf.argMax(scores, 3) as tf.Tensor)
-  const winner = classes === 2 ? tf.maximum(scores, tf.sub(1, scores)) : tf.max(scores, 3)
+/** By how much class 1 leads class 0 [n, h, w]. */
+function margin(logits: tf.Tensor4D): tf.Tensor3D {
+  const [n, h, w] = logits.shape
+  const [zero, one] = [0, 1].map((id) => tf.slice(logits, [0, 0, 0, id], [n, h, w, 1]))
+  return tf.reshape(tf.sub(one!, zero!), [n, h, w])
+}
+
+/** What a network says of each pixel, and of two classes the lead of the second, where that is cheaper to have than logits. */
+export interface Answer {
+  logits: () => tf.Tensor4D
+  margin?: () => tf.Tensor3D
+}
+
+/** What `serve` answers: class ids [n, h, w], share of each class [n, classes], mean probability of the winning class [n]. */
+function serve(answer: Answer, classes: number): Record<string, tf.Tensor> {
+  if (classes === 2) {
+    const lead = answer.margin?.() ?? margin(answer.logits())
+    const road = tf.greater(lead, 0)
+    const share = tf.mean(tf.cast(road, 'float32'), [1, 2])
+    return {
+      mask: tf.cast(road, 'int32'),
+      class_share: tf.stack([tf.sub(1, share), share], 1),
+      confidence: tf.mean(tf.sigmoid(tf.abs(lead)), [1, 2]),
+    }
+  }
+  const scores = tf.softmax(answer.logits())
+  const mask = tf.argMax(scores, 3)
   const shares = Array.from({ length: classes }, (_, id) =>
     tf.mean(tf.cast(tf.equal(mask, tf.scalar(id, 'int32')), 'float32'), [1, 2]),
   )
-  return { mask, class_share: tf.stack(shares, 1), confidence: tf.mean(winner, [1, 2]) }
+  return { mask, class_share: tf.stack(shares, 1), confidence: tf.mean(tf.max(scores, 3), [1, 2]) }
 }
 
 /**
@@ -38,28 +56,48 @@ export function recordInference(
 ): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
+  const { before, kernel, stride } = lastUpsampling(folded, architecture)
   const graph = new Graph({ dynamicBatch: true, ...precision })
-  signInference(graph, { height, width }, (pictures) => folded.apply(normalise(pictures)) as tf.Tensor4D)
+  tf.tidy(() => {
+    const weights = shuffleKernel(kernel, stride)
+    // The last step is linear: upsampling the lead is half the work of upsampling both and subtracting.
+    const lead = architecture.classes === 2 && shuffleKernel(difference(kernel), stride)
+    signInference(graph, { height, width, classes: architecture.classes }, (pictures) => {
+      const x = before.apply(normalise(pictures)) as tf.Tensor4D
+      const upsample = (by: tf.Tensor4D) => upsampled(x, by, stride, [height, width])
+      return {
+        logits: () => upsample(weights),
+        ...(lead && { margin: () => tf.squeeze(upsample(lead), [3]) as tf.Tensor3D }),
+      }
+    })
+  })
   folded.dispose()
   return graph
 }
 
+/** Of a kernel [size, size, 2, 2] to two classes: the second's minus the first's, [size, size, 1, 2]. */
+function difference(kernel: tf.Tensor4D): tf.Tensor4D {
+  const [zero, one] = tf.split(kernel, 2, 2)
+  return tf.sub(one!, zero!)
+}
+
 /**
- * Gives a graph the signatures that a bundle has, for a function from pictures [n, h, w, 3], 0 to 255, to logits
- * [n, h, w, classes]. Recorded with two pictures, so that no size of 1 is taken for the number of pictures.
+ * Gives a graph the signatures that a bundle has, for a function of pictures [n, h, w, 3], 0 to 255. Recorded with two
+ * pictures, so that no size of 1 is taken for the number of pictures.
  */
 export function signInference(
   graph: Graph,
-  size: { height: number; width: number },
-  network: (pictures: tf.Tensor) => tf.Tensor4D,
+  { height, width, classes }: { height: number; width: number; classes: number },
+  network: (pictures: tf.Tensor) => Answer,
 ): void {
   record(graph, () => {
-    const pictures = graph.placeholder('pictures', [2, size.height, size.width, 3], 'uint8')
-    const logits = network(toTensor(pictures))
+    const pictures = graph.placeholder('pictures', [2, height, width, 3], 'uint8')
+    const answer = network(toTensor(pictures))
     const outputs = (tensors: Record<string, tf.Tensor>): Record<string, Output> =>
       Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOutput(tensor)]))
-    graph.sign('serve', { pictures }, outputs(answer(logits)))
-    graph.sign('score', { pictures }, outputs({ probability: probability(logits) }))
-    graph.sign('logits', { pictures }, outputs({ logits }))
+    const road = answer.margin && tf.sigmoid(answer.margin())
+    graph.sign('serve', { pictures }, outputs(serve(answer, classes)))
+    graph.sign('score', { pictures }, outputs({ probability: road ?? probability(answer.logits()) }))
+    graph.sign('logits', { pictures }, outputs({ logits: answer.logits() }))
   })
 }

@@ -32,7 +32,13 @@ const scale = 64
 
 /** Camera pixels to what the network takes. @param pictures [n, h, w, 3] RGB, 0 to 255. @returns float32 of the same shape */
 export const normalise = (pictures: tf.Tensor): tf.Tensor4D =>
-  tf.tidy(() => tf.mul<tf.Tensor4D>(tf.sub(tf.cast(pictures, 'float32'), tf.tensor1d(mean)), 1 / scale))
+  tf.tidy(() => {
+    const [n, h, w] = pictures.shape as [number, number, number]
+    // By rows, since TensorFlow is slow at broadcasting over three channels.
+    const rows = tf.reshape(tf.cast(pictures, 'float32'), [n, h, 3 * w])
+    const means = tf.tile(tf.tensor1d(mean), [w])
+    return tf.reshape(tf.mul(tf.sub(rows, means), 1 / scale), [n, h, w, 3])
+  })
 
 /** Weights of a transposed convolution that interpolates bilinearly, class by class: [size, size, classes, classes]. */
 export function bilinearKernel(size: number, classes: number): tf.Tensor4D {
@@ -120,6 +126,14 @@ export function buildFcn(architecture: Architecture, height: number, width: numb
     }
   }
   return tf.model({ inputs: input, outputs: x, name: `${net}-vgg16` })
+}
+
+/** The network up to its last upsampling, and that one's kernel [2 stride, 2 stride, classes, classes] and stride. */
+export function lastUpsampling(model: tf.LayersModel, { net }: Architecture) {
+  const stride = { fcn32s: 32, fcn16s: 16, fcn8s: 8 }[net]
+  const last = model.getLayer(net === 'fcn32s' ? 'upscore' : `upscore${stride}`)
+  const before = tf.model({ inputs: model.inputs, outputs: last.input as tf.SymbolicTensor })
+  return { before, kernel: last.weights[0]!.read() as tf.Tensor4D, stride }
 }
 
 /** The dropout layers, whose seed a training step sets. */
