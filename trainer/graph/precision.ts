@@ -1,6 +1,6 @@
 // Which ops compute in half precision (bfloat16 or float16) when a graph asks for it, and the casts between them and the
 // float32 of all others: weights and sums stay float32, as in mixed-precision training (Micikevicius et al. 2018).
-import type { Attrs, Graph, Output, Precision } from './graph.ts'
+import type { Attr, Attrs, Graph, Output, Precision } from './graph.ts'
 
 /** Ops whose work is worth it, and which of their inputs go in as halves; other inputs are sizes or statistics. */
 const always: Record<string, readonly number[]> = {
@@ -43,7 +43,8 @@ export function inFloat(graph: Graph, { ref, shape, dtype, stored }: Output, to:
 }
 
 const isFloat = ({ dtype }: Output) => dtype === 'float32' || dtype === 'bfloat16' || dtype === 'float16'
-export const isHalf = ({ dtype }: Output) => dtype === 'bfloat16' || dtype === 'float16'
+const isHalfType = (attr: Attr) => 'type' in attr && (attr.type === 'bfloat16' || attr.type === 'float16')
+export const isHalf = ({ dtype }: Output) => isHalfType({ type: dtype })
 
 /** The inputs and attributes of an op as `graph.compute` wants them, with the casts that this takes added to the graph. */
 export function inPrecision(graph: Graph, op: string, inputs: Output[], attrs: Attrs): { inputs: Output[]; attrs: Attrs } {
@@ -55,7 +56,10 @@ export function inPrecision(graph: Graph, op: string, inputs: Output[], attrs: A
       if (halved.includes(i) && isFloat(input)) return inFloat(graph, input, compute)
       return isHalf(input) ? inFloat(graph, input, 'float32') : input
     }),
-    attrs: halved.length > 0 ? { ...attrs, T: { type: compute } } : attrs,
+    attrs:
+      attrs.T && (halved.length > 0 || isHalfType(attrs.T))
+        ? { ...attrs, T: { type: halved.length > 0 ? compute : 'float32' } }
+        : attrs,
   }
 }
 
@@ -64,5 +68,7 @@ function halvedInputs(op: string, inputs: Output[]): readonly number[] {
   if (!following.has(op)) return []
   const taken = pictures[op] ?? [...inputs.keys()]
   const computed = taken.map((i) => inputs[i]!).filter((input) => isFloat(input) && !input.values)
-  return computed.length > 0 && computed.every(isHalf) ? taken : []
+  // A gradient goes the way that its layer went, whatever type it comes in.
+  const agree = /Grad(V3)?$/.test(op) ? computed.some(isHalf) : computed.length > 0 && computed.every(isHalf)
+  return agree ? taken : []
 }
