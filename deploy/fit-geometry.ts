@@ -25,15 +25,9 @@ export interface Fit {
 /** Where the edge `at` of the span that begins at `start` comes to lie when `length` is scaled to `size`. */
 const scaled = (at: number, start: number, length: number, size: number) => Math.round(((at - start) * size) / length)
 
-/**
- * Maps `region` of a picture, which may reach beyond it, on to the whole of a model's picture. What lies beyond is border.
- * Without a region it is the one that `modelRegion` names. Throws where the region misses the picture.
- */
-export function fitGeometry(
-  picture: Size,
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  region: Rectangle = modelRegion(picture, input),
-): Fit {
+/** Maps the region of a picture that `modelRegion` names on to the whole of a model's picture. What lies beyond is border. Throws where nothing of the picture would be seen. */
+export function fitGeometry(picture: Size, input: Pick<ModelInput, 'width' | 'height' | 'fit'>): Fit {
+  const region = modelRegion(picture, input)
   const left = Math.max(0, region.x)
   const top = Math.max(0, region.y)
   const right = Math.min(picture.width, region.x + region.width)

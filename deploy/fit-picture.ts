@@ -3,7 +3,7 @@
 import sharp, { type Sharp } from 'sharp'
 import type { ModelInput } from './bundle.ts'
 import { enlarge } from './enlarge.ts'
-import { barGrey, fitGeometry, type Rectangle, type Size } from './fit-geometry.ts'
+import { barGrey, fitGeometry, type Size } from './fit-geometry.ts'
 
 /** A decoded picture: RGB, row by row, one byte a channel. */
 export interface Pixels extends Size {
@@ -18,21 +18,11 @@ export interface Pixels extends Size {
 export async function fitPicture(
   file: string | Buffer,
   input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  region?: Rectangle,
 ): Promise<Uint8Array> {
   return named(file, async () => {
     const size = await pictureSize(file)
-    return place(upright(file), size, input, region)
+    return place(upright(file), size, input)
   })
-}
-
-/** Like `fitPicture`, for a picture that is decoded already. */
-export async function fitPixels(
-  { pixels, width, height }: Pixels,
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  region?: Rectangle,
-): Promise<Uint8Array> {
-  return place(sharp(pixels, { raw: { width, height, channels: 3 } }), { width, height }, input, region)
 }
 
 /** Decodes a picture to upright RGB at its own size. Throws, naming the file, where it cannot be read. */
@@ -52,13 +42,8 @@ export async function pictureSize(file: string | Buffer): Promise<Size> {
 const upright = (file: string | Buffer): Sharp =>
   sharp(file, { ignoreIcc: true }).autoOrient().removeAlpha().toColourspace('srgb')
 
-async function place(
-  picture: Sharp,
-  size: Size,
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  region?: Rectangle,
-): Promise<Uint8Array> {
-  const { source, target } = fitGeometry(size, input, region)
+async function place(picture: Sharp, size: Size, input: Pick<ModelInput, 'width' | 'height' | 'fit'>): Promise<Uint8Array> {
+  const { source, target } = fitGeometry(size, input)
   const reduced = { width: Math.min(source.width, target.width), height: Math.min(source.height, target.height) }
   const part = picture
     .extract({ left: source.x, top: source.y, width: source.width, height: source.height })

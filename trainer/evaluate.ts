@@ -73,7 +73,7 @@ async function evaluate(args: string[]): Promise<void> {
   const samples = data[split].filter(({ label }) => label !== undefined)
   if (samples.length === 0) throw new Error(`Expected labelled pictures in the ${split} split of ${data.name}, found none`)
 
-  const pictures = await loadPictures(data, samples, { input: manifest.input })
+  const pictures = await loadPictures(data, samples, manifest.input)
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
   const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)

@@ -41,7 +41,7 @@ async function exportRun(args: string[]): Promise<void> {
   const { state } = await readCheckpoint(paths.best)
 
   const data = joinDatasets(await Promise.all(settings.data.map((spec) => openDataset(spec, settings))))
-  const valPictures = await loadPictures(data, data.val, { input })
+  const valPictures = await loadPictures(data, data.val, input)
   const network = buildNetwork(settings, input, data.classes.length)
   network.load(state)
   const bundle = values.bundle ?? paths.bundle

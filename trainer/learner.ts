@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { ModelInput } from '../deploy/bundle.ts'
 import type { State } from './checkpoint.ts'
 import { openTraining } from './graph/training.ts'
+import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
 import { type Architecture, buildFcn, dropouts, normalise, variables } from './model/fcn.ts'
 import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
@@ -55,7 +56,7 @@ export function buildNetwork(settings: Settings, input: ModelInput, classes: num
 export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
   const network = buildNetwork(settings, input, classes)
   const { model } = network
-  const { batch } = settings
+  const { batch, seed } = settings
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
@@ -65,9 +66,11 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
-    loss({ pictures, labels }, seed) {
+    seed,
+    loss(inputs, seed) {
       for (const layer of dropouts(model)) layer.seed = seed
-      return meanCrossEntropy(model.apply(normalise(pictures!), { training: true }) as tf.Tensor4D, labels!)
+      const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
+      return meanCrossEntropy(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels)
     },
     evaluate({ pictures, labels }) {
       const logits = model.apply(normalise(pictures!)) as tf.Tensor4D

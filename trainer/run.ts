@@ -20,6 +20,7 @@ export interface RunRecord {
 
 export const runPaths = (dir: string) => ({
   record: join(dir, 'settings.json'),
+  augmentation: join(dir, 'augmentation.jpg'),
   log: join(dir, 'log.csv'),
   last: join(dir, 'last.safetensors'),
   best: join(dir, 'best.safetensors'),

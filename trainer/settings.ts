@@ -1,14 +1,14 @@
 // The settings of a training run: presets, what the command line changes of them, and the help that explains both.
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { type Augment, mildAugment, plainAugment } from './data/augment.ts'
+import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
   weightDecay: number
   batch: number
-  augment: 'none' | 'plain' | 'mild'
+  augment: keyof typeof augmentations
 }
 
 /** `paper`: the network of the paper, for a GPU. `jetson`: 2.6 M parameters, trained from nothing in minutes on a CPU. */
@@ -36,12 +36,6 @@ export const presets = {
     augment: 'plain',
   },
 } as const satisfies Record<string, Preset>
-
-export const augmentations: Record<Preset['augment'], Augment> = {
-  none: { flip: false, field: [1, 1], brightness: 0, contrast: 0 },
-  plain: plainAugment,
-  mild: mildAugment,
-}
 
 /** A number as text; an empty one is none. */
 const text = z.string().trim().min(1, 'expected a number, found nothing')
@@ -89,9 +83,9 @@ const options = {
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
   'clip-norm': [number(0).prefault('1'), 'X', 'Largest norm of the gradient; 0 for no limit.'],
   augment: [
-    z.enum(['none', 'plain', 'mild']).optional(),
-    'none|plain|mild',
-    'plain: flip, brightness, contrast. mild: also a zoom of up to 15 %.',
+    z.enum(Object.keys(augmentations) as (keyof typeof augmentations)[]).optional(),
+    Object.keys(augmentations).join('|'),
+    'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also saturation, hue and zooming out to 2/3, for long trainings.',
   ],
   compute: [
     Precision.default('float32'),

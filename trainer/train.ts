@@ -16,7 +16,8 @@ import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { commit, described, newRunFolder, readRun, runPaths, startRun } from './run.ts'
-import { augmentations, help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
+import { help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
+import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
 
 /** Made when there is no data set: enough to see the whole chain work. */
@@ -49,8 +50,8 @@ async function train(args: string[]): Promise<void> {
     matrix: 'bt601',
     range: 'video',
   }
-  const trainPictures = await loadPictures(data, data.train, { input, augment: augmentations[settings.augment] })
-  const valPictures = await loadPictures(data, data.val, { input })
+  const trainPictures = await loadPictures(data, data.train, input)
+  const valPictures = await loadPictures(data, data.val, input)
   const record = resumed ?? {
     name: basename(dir),
     started: new Date().toISOString(),
@@ -70,7 +71,10 @@ async function train(args: string[]): Promise<void> {
     // A power cut can come between the two names of one checkpoint.
     if (checkpoint.best.epoch === checkpoint.epoch) await keepCheckpoint(paths.last, paths.best)
   }
-  if (!resumed) await startRun(dir, record)
+  if (!resumed) {
+    await startRun(dir, record)
+    if (settings.augment !== 'none') await showAugmentation(paths.augmentation, trainPictures, settings, data.road)
+  }
   const steps = Math.ceil(data.train.length / settings.batch)
   console.log(
     `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
@@ -87,7 +91,7 @@ async function train(args: string[]): Promise<void> {
     const started = performance.now()
     let [lossSum, waited, pictures] = [0, 0, 0]
     let learningRate = 0
-    for await (const batch of batches(trainPictures, { batch: settings.batch, seed: settings.seed, epoch, tail: 'fill' })) {
+    for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch })) {
       if (stop.asked) break
       learningRate = learningRateAt(++step, steps, settings.epochs, settings.learningRate)
       const loss = learner.step(batch.pictures, batch.labels, learningRate, step)

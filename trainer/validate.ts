@@ -30,7 +30,7 @@ export async function validate(
   const measuring = startMeasuring(dataset)
   const { samples } = pictures
   let [done, lossSum, lossPixels] = [0, 0, 0]
-  for await (const made of batches(pictures, { batch, seed: 0, epoch: 0, shuffle: false, tail: 'fill' })) {
+  for await (const made of batches(pictures, batch)) {
     // Pictures that fill up the last batch must not count in the loss either.
     made.labels.fill(255, (samples.length - done) * input.width * input.height)
     const scores = score(made.pictures, made.labels)

@@ -1,18 +1,14 @@
 // A label picture as the model's output should be: the same part as the picture, class ids by nearest neighbour.
 import type { ModelInput } from '../../deploy/bundle.ts'
-import { fitGeometry, type Rectangle } from '../../deploy/fit-geometry.ts'
+import { fitGeometry } from '../../deploy/fit-geometry.ts'
 import { type ClassIds, ignore } from './dataset.ts'
 
 /**
  * Class ids [height, width] under the geometry of `fitPicture`. Each is the id under the pixel's middle; what lies
  * outside the label, such as the bars of a letterbox, is `ignore`.
  */
-export function fitLabel(
-  { width, height, ids }: ClassIds,
-  input: Pick<ModelInput, 'width' | 'height' | 'fit'>,
-  region?: Rectangle,
-): Uint8Array {
-  const { source, target } = fitGeometry({ width, height }, input, region)
+export function fitLabel({ width, height, ids }: ClassIds, input: Pick<ModelInput, 'width' | 'height' | 'fit'>): Uint8Array {
+  const { source, target } = fitGeometry({ width, height }, input)
   const fitted = new Uint8Array(input.width * input.height).fill(ignore)
   const columns = Int32Array.from(
     { length: target.width },

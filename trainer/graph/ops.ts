@@ -61,14 +61,19 @@ export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor
 }
 
 /**
- * Uniform random numbers in [0, 1) that depend on `seed` alone (Philox, Salmon et al. 2011): the same in a resumed run.
- * @param seed int32 [2]
+ * Uniform random numbers in [0, 1) that depend on seed and salt alone (Philox, Salmon et al. 2011): the same in a resumed run.
+ * @param seed int32 [2], in training of the run and of the step
+ * @param salt tells the uses of one seed apart
  */
-export function randomUniform(shape: number[], seed: tf.Tensor1D): tf.Tensor {
+export function randomUniform(shape: number[], seed: tf.Tensor1D, salt = 0): tf.Tensor {
   const attrs = [
     createTensorsTypeOpAttr('dtype', 'float32'),
     createTensorsTypeOpAttr('T', 'int32'),
     createTensorsTypeOpAttr('Tseed', 'int32'),
   ]
-  return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), seed])
+  return tf.tidy(() => {
+    // Into the seed's first half: the second counts steps, and a salt there would repeat the numbers of a later step.
+    const salted = tf.add(seed, tf.tensor1d([Math.imul(salt, 0x9e3779b1), 0], 'int32'))
+    return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), salted])
+  })
 }

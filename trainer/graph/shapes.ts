@@ -189,6 +189,9 @@ const table: Record<string, Infer> = {
   MaxPoolGrad: same,
   AvgPoolGrad: sizedBy(0, 1),
   ResizeBilinear: resize,
+  CropAndResize: ([x, boxes, , size]) => [
+    { shape: [boxes!.shape[0]!, ...known(size, 'the size of crops'), x!.shape[3]!], dtype: 'float32' },
+  ],
   ResizeNearestNeighbor: (inputs, attrs) => [{ ...resize(inputs, attrs)[0]!, dtype: inputs[0]!.dtype }],
   ResizeBilinearGrad: ([, original]) => [{ shape: original!.shape, dtype: 'float32' }],
   ResizeNearestNeighborGrad: ([dy, size]) => {

@@ -22,6 +22,8 @@ export interface TrainingGraph {
   variables: Map<string, tf.Variable>
   trainable: (name: string) => boolean
   inputs: Record<string, { shape: number[]; dtype: 'uint8' | 'int32' | 'float32' }>
+  /** Of the run; with the step it is the seed of `loss`, int32 [2]. Left out: 1. */
+  seed?: number
   /** The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. */
   loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D): tf.Scalar
   /** What to compute from the inputs without learning. */
@@ -153,7 +155,7 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   })
 
   const session = await openSession(graph)
-  const training = bind(session, states)
+  const training = bind(session, states, recipe.seed ?? 1)
   training.write(initialState(recipe.variables, states))
   return training
 }
@@ -168,11 +170,15 @@ function initialState(variables: Map<string, tf.Variable>, states: Map<string, S
   )
 }
 
-function bind(session: Session, states: Map<string, State>): Training {
+function bind(session: Session, states: Map<string, State>, seed: number): Training {
   return {
     step(inputs, learningRate, step) {
       return tf.tidy(() => {
-        const feeds = { learning_rate: tf.scalar(learningRate), step: tf.scalar(step), seed: tf.tensor1d([step, 0], 'int32') }
+        const feeds = {
+          learning_rate: tf.scalar(learningRate),
+          step: tf.scalar(step),
+          seed: tf.tensor1d([seed, step], 'int32'),
+        }
         return session.call('step', { ...inputs, ...feeds }).loss!.dataSync()[0]!
       })
     },

@@ -80,7 +80,7 @@ export class Dropout extends tf.layers.Layer {
     const seed = this.seed
     if (!seed) throw new Error(`Expected the seed of ${this.name} to be set before a training step`)
     return tf.tidy(() => {
-      const kept = tf.greaterEqual(randomUniform(x.shape, tf.add(seed, tf.tensor1d([0, this.salt], 'int32'))), this.rate)
+      const kept = tf.greaterEqual(randomUniform(x.shape, seed, this.salt), this.rate)
       return tf.mul(x, tf.mul(tf.cast(kept, 'float32'), 1 / (1 - this.rate)))
     })
   }

@@ -1,7 +1,7 @@
 // The contact sheet: the overlays of a run on one picture, small, with a legend.
 import sharp, { type OverlayOptions } from 'sharp'
 import { ignore } from '../data/dataset.ts'
-import { caption, strip, svg, text } from './caption.ts'
+import { caption, strip, svg, text, type Words } from './caption.ts'
 import { type OverlayCase, type RawPicture, rawPicture, tints } from './overlay.ts'
 
 const paper = '#16191d'
@@ -17,11 +17,11 @@ export interface Tile {
 }
 
 /** A picture small, with its caption below. */
-export async function makeTile(picture: RawPicture, shown: OverlayCase): Promise<Tile> {
+export async function makeTile(picture: RawPicture, words: Words): Promise<Tile> {
   const { tileWidth, captionSize } = sheet
   const height = Math.round((picture.height * tileWidth) / picture.width)
   const small = await rawPicture(picture).resize(tileWidth, height, { fit: 'fill' }).png({ compressionLevel: 1 }).toBuffer()
-  const below = caption(shown, tileWidth, captionSize)
+  const below = caption(words, tileWidth, captionSize)
   const image = await sharp(small)
     .extend({ bottom: below.height, background: strip })
     .composite([{ input: below.image, left: 0, top: height }])
@@ -30,10 +30,16 @@ export async function makeTile(picture: RawPicture, shown: OverlayCase): Promise
   return { image, height: height + below.height }
 }
 
-/** A mark and its words: only those that these pictures can show. Marks lie in a field of 20 x 14. */
-function legend(cases: readonly OverlayCase[]): [mark: string, words: string][] {
-  const swatch = (tint: keyof typeof tints) => `<rect width="20" height="14" rx="2" fill="rgb(${tints[tint].colour.join()})"/>`
-  const compared: [string, string][] = [
+/** An entry of the legend: an SVG mark in a field of 20 x 14, and its words. */
+export type Mark = [mark: string, words: string]
+
+export const swatch = (tint: keyof typeof tints) =>
+  `<rect width="20" height="14" rx="2" fill="rgb(${tints[tint].colour.join()})"/>`
+export const darkSwatch = '<rect width="20" height="14" rx="2" fill="#000000" stroke="#70767e"/>'
+
+/** The legend of overlays: only what these pictures can show. */
+export function legendOf(cases: readonly OverlayCase[]): Mark[] {
+  const compared: Mark[] = [
     [swatch('right'), 'road, found'],
     [swatch('missed'), 'road, missed'],
     [swatch('wrong'), 'taken for road'],
@@ -42,17 +48,15 @@ function legend(cases: readonly OverlayCase[]): [mark: string, words: string][] 
   ]
   return [
     ...(cases.some(({ truth }) => truth) ? compared : []),
-    ...(cases.some(({ truth }) => !truth) ? [[swatch('plain'), 'road, no label to compare'] as [string, string]] : []),
-    ...(cases.some(({ prediction }) => prediction.ids.includes(ignore))
-      ? [['<rect width="20" height="14" rx="2" fill="#000000" stroke="#70767e"/>', 'dark: not seen'] as [string, string]]
-      : []),
+    ...(cases.some(({ truth }) => !truth) ? [[swatch('plain'), 'road, no label to compare'] as Mark] : []),
+    ...(cases.some(({ prediction }) => prediction.ids.includes(ignore)) ? [[darkSwatch, 'dark: not seen'] as Mark] : []),
   ]
 }
 
-function head(title: string, subtitle: string, cases: readonly OverlayCase[]): string {
+function head(title: string, subtitle: string, legend: readonly Mark[]): string {
   const { margin } = sheet
   let x = margin
-  const entries = legend(cases).map(([mark, words]) => {
+  const entries = legend.map(([mark, words]) => {
     const at = x
     x += 29 + 7.3 * words.length + 26
     return `<g transform="translate(${at} 88)">${mark}${text(words, 29, 12, 14)}</g>`
@@ -65,15 +69,15 @@ export interface SheetGroup {
   tiles: Tile[]
 }
 
-/** Puts the tiles of all groups under their headings, three in a row. `cases`: what they show, for the legend. Gives a JPEG. */
+/** Puts the tiles of all groups under their headings, three in a row. Gives a JPEG. */
 export async function contactSheet(
   groups: SheetGroup[],
-  cases: readonly OverlayCase[],
+  legend: readonly Mark[],
   { title, subtitle }: { title: string; subtitle: string },
 ): Promise<Buffer> {
   const { columns, tileWidth, gap, margin, heading } = sheet
   const placed: OverlayOptions[] = []
-  let words = head(title, subtitle, cases)
+  let words = head(title, subtitle, legend)
   let y = sheet.head
   for (const group of groups.filter(({ tiles }) => tiles.length > 0)) {
     words += text(group.title, margin, y + 28, 17, 'font-weight="bold"')

@@ -16,7 +16,7 @@ export const tints = {
 } as const satisfies Record<string, { colour: Rgb; strength: number }>
 
 /** What the model did not see (outside its crop) is shown at this share of its brightness. */
-const unseen = 0.45
+export const unseen = 0.45
 
 export interface OverlayCase {
   /** As in the data set: `0016E5_01770`. */
@@ -52,6 +52,12 @@ function tintOf(predicted: number, truth: number | undefined, road: number): Tin
   if (truth === ignore) return said ? 'uncounted' : undefined
   if (said) return truth === road ? 'right' : 'wrong'
   return truth === road ? 'missed' : undefined
+}
+
+/** Tints pixel `i`. */
+export function paintTint(pixels: Uint8Array, i: number, tint: Tint): void {
+  const { colour, strength } = tints[tint]
+  for (let c = 0; c < 3; c++) pixels[3 * i + c] = pixels[3 * i + c]! * (1 - strength) + colour[c]! * strength
 }
 
 /** Draws a white line, `thickness` pixels wide, around the road of the label: inside it, where the neighbours are labelled and not road. */
@@ -99,8 +105,7 @@ export async function drawOverlay(shown: OverlayCase): Promise<RawPicture> {
     const tint = tintOf(predicted, truth?.ids[i], road)
     if (predicted === ignore) for (let c = 0; c < 3; c++) pixels[3 * i + c]! *= unseen
     if (tint === undefined) continue
-    const { colour, strength } = tints[tint]
-    for (let c = 0; c < 3; c++) pixels[3 * i + c] = pixels[3 * i + c]! * (1 - strength) + colour[c]! * strength
+    paintTint(pixels, i, tint)
   }
   if (truth) outline(picture, truth, road, Math.max(1, Math.round(picture.width / 800)))
   return picture

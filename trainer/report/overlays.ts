@@ -1,8 +1,8 @@
 // Pictures for people: the model's road on single pictures, and all of them on one contact sheet.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { caption, strip } from './caption.ts'
-import { contactSheet, makeTile, type SheetGroup, tilesPerGroup } from './contact-sheet.ts'
+import { caption, strip, wordsOf } from './caption.ts'
+import { contactSheet, legendOf, makeTile, type SheetGroup, tilesPerGroup } from './contact-sheet.ts'
 import { drawOverlay, type OverlayCase, type RawPicture, rawPicture } from './overlay.ts'
 import { writeAtomically } from './write-atomically.ts'
 
@@ -31,7 +31,7 @@ export function pickCases<T extends { road_iou: number }>(
 /** The picture at its own size with its caption below. */
 async function captioned(picture: RawPicture, shown: OverlayCase): Promise<Buffer> {
   const { width, height } = picture
-  const below = caption(shown, width, Math.round(Math.min(24, Math.max(11, 8 + width / 90))))
+  const below = caption(wordsOf(shown), width, Math.round(Math.min(24, Math.max(11, 8 + width / 90))))
   return rawPicture(picture)
     .extend({ bottom: below.height, background: strip })
     .composite([{ input: below.image, left: 0, top: height }])
@@ -61,12 +61,12 @@ export async function writeOverlays(
     for (const [index, shown] of cases.entries()) {
       const picture = await drawOverlay(shown)
       files.push({ name: fileName(name, index, shown.name), bytes: await captioned(picture, shown) })
-      if (index < tilesPerGroup) tiles.push(await makeTile(picture, shown))
+      if (index < tilesPerGroup) tiles.push(await makeTile(picture, wordsOf(shown)))
     }
     tiled.push({ title, tiles })
   }
   const all = groups.flatMap(({ cases }) => cases)
-  files.push({ name: 'contact-sheet.jpg', bytes: await contactSheet(tiled, all, heading) })
+  files.push({ name: 'contact-sheet.jpg', bytes: await contactSheet(tiled, legendOf(all), heading) })
 
   await mkdir(dir, { recursive: true })
   const stale = (file: string) =>

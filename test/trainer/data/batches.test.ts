@@ -4,134 +4,68 @@ import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { modelRegion } from '../../../deploy/bundle.ts'
 import { fitPicture } from '../../../deploy/fit-picture.ts'
-import { drawChange, mildAugment, noAugment, plainAugment } from '../../../trainer/data/augment.ts'
-import { type Batch, type BatchOptions, batches, loadPictures, type Pictures } from '../../../trainer/data/batches.ts'
+import { type Batch, batches, loadPictures, type Pictures } from '../../../trainer/data/batches.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
 import { fitLabel } from '../../../trainer/data/fit-label.ts'
 import { openDataset } from '../../../trainer/data/open-dataset.ts'
 import { random } from '../../../trainer/data/random.ts'
-import { madeFolder, magenta, makeKitti, paint, red, writePicture } from './made-sets.ts'
+import { madeFolder, makeKitti, paint, writePicture } from './made-sets.ts'
 
 const input = { width: 12, height: 8, fit: 'crop' } as const
 
-async function load(count: number, options: Partial<Parameters<typeof loadPictures>[2]> = {}): Promise<Pictures> {
+async function load(count: number, budgetBytes?: number): Promise<Pictures> {
   const dataset = await openDataset(`kitti:${await makeKitti({ um: count })}`, { seed: 1, valFraction: 0 })
-  return loadPictures(dataset, dataset.train, { input, ...options })
+  return loadPictures(dataset, dataset.train, input, budgetBytes)
 }
 
-async function all(pictures: Pictures, options: Partial<BatchOptions> = {}): Promise<Batch[]> {
+async function all(pictures: Pictures, batch = 3, order?: { seed: number; epoch: number }): Promise<Batch[]> {
   const made: Batch[] = []
-  for await (const batch of batches(pictures, { batch: 3, seed: 5, epoch: 0, ...options })) made.push(batch)
+  for await (const one of batches(pictures, batch, order)) made.push(one)
   return made
 }
-const content = (made: Batch[]) => made.map(({ names, pictures, labels }) => ({ names, pictures, labels }))
+/** The blue of a made picture is its number. */
+const numbers = (made: Batch[]) =>
+  made.flatMap(({ pictures }) => Array.from({ length: pictures.length / 288 }, (_, at) => pictures[288 * at + 2]!))
+const content = (made: Batch[]) => made.map(({ pictures, labels }) => ({ pictures, labels }))
 
-test('an epoch holds every picture once, in an order that seed and epoch decide', async () => {
+test('an epoch holds every picture once, in an order that seed and epoch decide, and fills its last batch from its beginning', async () => {
   const pictures = await load(7)
-  const first = await all(pictures)
-  const order = first.flatMap(({ names }) => names)
-  expect(first.map(({ names }) => names.length)).toEqual([3, 3, 1])
-  expect([...order].sort()).toEqual(pictures.samples.map(({ name }) => name))
-  expect(content(await all(pictures))).toEqual(content(first))
-  expect((await all(pictures, { epoch: 1 })).flatMap(({ names }) => names)).not.toEqual(order)
-  expect((await all(pictures, { seed: 6 })).flatMap(({ names }) => names)).not.toEqual(order)
-  expect((await all(pictures, { shuffle: false })).flatMap(({ names }) => names)).toEqual([...order].sort())
+  const order = { seed: 5, epoch: 0 }
+  const first = numbers(await all(pictures, 3, order))
+  expect(first.slice(0, 7).sort()).toEqual([0, 1, 2, 3, 4, 5, 6])
+  expect(first.slice(7)).toEqual(first.slice(0, 2))
+  expect(numbers(await all(pictures, 3, order))).toEqual(first)
+  expect(numbers(await all(pictures, 1, order))).toEqual(first.slice(0, 7))
+  expect(numbers(await all(pictures, 3, { ...order, epoch: 1 }))).not.toEqual(first)
+  expect(numbers(await all(pictures, 3, { ...order, seed: 6 }))).not.toEqual(first)
 })
 
-test('the last batch is filled with pictures from the beginning of the epoch where asked for', async () => {
-  const made = await all(await load(4), { tail: 'fill' })
-  expect(made.map(({ names }) => names.length)).toEqual([3, 3])
-  expect(made[1]!.names.slice(1)).toEqual(made[0]!.names.slice(0, 2))
+test('without an order pictures keep their own, also where the batch is larger than all of them', async () => {
+  const pictures = await load(3)
+  expect(numbers(await all(pictures, 2))).toEqual([0, 1, 2, 0])
+  expect(numbers(await all(pictures, 5))).toEqual([0, 1, 2, 0, 1])
 })
 
-for (const [kept, augment, budgetBytes] of [
-  ['fitted', plainAugment, undefined],
-  ['whole', mildAugment, undefined],
-  ['none', mildAugment, 100],
-  ['none', plainAugment, 100],
-] as const)
-  test(`pictures kept ${kept} with field ${augment.field} are the same for the same seed, whatever the batch`, async () => {
-    const pictures = await load(6, { augment, ...(budgetBytes === undefined ? {} : { budgetBytes }) })
-    expect(pictures.kept).toBe(kept)
-    const made = await all(pictures)
-    expect(content(await all(pictures))).toEqual(content(made))
-    const single = await all(pictures, { batch: 1 })
-    expect(Buffer.concat(single.map((one) => one.pictures))).toEqual(Buffer.concat(made.map((one) => one.pictures)))
-    expect(Buffer.concat(single.map((one) => one.labels))).toEqual(Buffer.concat(made.map((one) => one.labels)))
-    expect(content(await all(pictures, { epoch: 1 }))).not.toEqual(content(made))
-  })
-
-test('reading each time gives the same batches as keeping everything in memory', async () => {
-  const dataset = await openDataset(`kitti:${await makeKitti({ um: 5 })}`, { seed: 1, valFraction: 0 })
-  const load = (budgetBytes: number) => loadPictures(dataset, dataset.train, { input, augment: mildAugment, budgetBytes })
-  expect(content(await all(await load(100)))).toEqual(content(await all(await load(1e6))))
-})
-
-test('mirroring turns the picture and its label alike', async () => {
-  const dir = await makeKitti({ um: 1 }, 12, 8)
-  const half = (x: number) => x < 5
-  await writePicture(
-    join(dir, 'training/image_2/um_000000.png'),
-    12,
-    8,
-    paint(12, 8, (x) => (half(x) ? [200, 0, 0] : [0, 0, 0])),
-  )
-  await writePicture(
-    join(dir, 'training/gt_image_2/um_road_000000.png'),
-    12,
-    8,
-    paint(12, 8, (x) => (half(x) ? magenta : red)),
-  )
-  const dataset = await openDataset(`kitti:${dir}`, { seed: 1, valFraction: 0 })
-  const pictures = await loadPictures(dataset, dataset.train, { input, augment: { ...noAugment, flip: true } })
-  const seen = new Set<string>()
-  for (let epoch = 0; epoch < 12; epoch++) {
-    const [one] = await all(pictures, { epoch })
-    const roadByColour = Array.from({ length: 96 }, (_, at) => (one!.pictures[3 * at]! > 100 ? 1 : 0))
-    expect([...one!.labels]).toEqual(roadByColour)
-    seen.add(roadByColour.slice(0, 12).join(''))
+test('a batch holds what fitPicture and fitLabel give, kept in memory or read each time', async () => {
+  for (const budget of [1e6, 100]) {
+    const pictures = await load(2, budget)
+    const [one] = await all(pictures, 2)
+    expect(one!.pictures.subarray(288)).toEqual(new Uint8Array(await fitPicture(pictures.samples[1]!.picture, input)))
+    expect([...one!.labels.subarray(96)]).toEqual([...Array<number>(48).fill(0), ...Array<number>(48).fill(1)])
+    expect(content(await all(pictures, 2))).toEqual(content([one!]))
   }
-  expect([...seen].sort()).toEqual(['000000011111', '111110000000'])
-})
-
-test('without augmentation a batch holds what fitPicture and fitLabel give', async () => {
-  const pictures = await load(2)
-  const [one] = await all(pictures, { shuffle: false })
-  const { picture } = pictures.samples[1]!
-  expect(one!.pictures.subarray(12 * 8 * 3)).toEqual(new Uint8Array(await fitPicture(picture, input)))
-})
-
-test('zooming out shows grey, ignored borders, and zooming in none', async () => {
-  const out = (await all(await load(3, { augment: { ...noAugment, field: [1.5, 1.5] } })))[0]!
-  expect(out.labels.filter((id) => id === ignore).length).toBeGreaterThan(50)
-  out.labels.forEach((id, at) => {
-    if (id === ignore) expect([...out.pictures.subarray(3 * at, 3 * at + 3)]).toEqual([128, 128, 128])
-  })
-  const near = (await all(await load(3, { augment: { ...noAugment, field: [0.6, 0.6] } })))[0]!
-  expect(near.labels).not.toContain(ignore)
-})
-
-test('brightness and contrast stay within their bounds and spread over them', () => {
-  const levels = Array.from({ length: 200 }, (_, index) => drawChange(plainAugment, input, input, random(1, index)).levels!)
-  const middles = levels.map((one) => one[128]!)
-  expect(Math.min(...middles)).toBeGreaterThanOrEqual(128 - 26)
-  expect(Math.max(...middles)).toBeLessThanOrEqual(128 + 26)
-  expect(Math.max(...middles) - Math.min(...middles)).toBeGreaterThan(40)
-  const slopes = levels.map((one) => (one[178]! - one[78]!) / 100)
-  expect(Math.min(...slopes)).toBeGreaterThanOrEqual(0.79)
-  expect(Math.max(...slopes)).toBeLessThanOrEqual(1.21)
 })
 
 test('a missing label and a file that went away are errors that name the picture, where the batch is awaited', async () => {
   const dataset = await openDataset(`kitti:${await makeKitti({ um: 2 })}`, { seed: 1, valFraction: 0 })
   const lost = { ...dataset.train[0]!, picture: '/nowhere/um_000000.png' }
-  await expect(loadPictures(dataset, [lost], { input })).rejects.toThrow(/\/nowhere\/um_000000\.png cannot be read/)
-  await expect(loadPictures(dataset, dataset.test, { input })).rejects.toThrow(/Expected a label for test_um_000000/)
-  const streamed = await loadPictures(dataset, [dataset.train[1]!, lost], { input, budgetBytes: 1 })
-  await expect(all(streamed, { batch: 1, shuffle: false })).rejects.toThrow(/\/nowhere\/um_000000\.png cannot be read/)
+  await expect(loadPictures(dataset, [lost], input)).rejects.toThrow(/\/nowhere\/um_000000\.png cannot be read/)
+  await expect(loadPictures(dataset, dataset.test, input)).rejects.toThrow(/Expected a label for test_um_000000/)
+  const streamed = await loadPictures(dataset, [dataset.train[1]!, lost], input, 1)
+  await expect(all(streamed, 1)).rejects.toThrow(/\/nowhere\/um_000000\.png cannot be read/)
 })
 
-test('batches are made ahead of a slow consumer, but no more of them than allowed', async () => {
+test('batches are made ahead of a slow consumer, but no more than three of them', async () => {
   let reads = 0
   const pictures = await load(20)
   const get = (index: number) => {
@@ -139,10 +73,10 @@ test('batches are made ahead of a slow consumer, but no more of them than allowe
     return pictures.get(index)
   }
   const counted: Pictures = { ...pictures, get }
-  const made = batches(counted, { batch: 2, seed: 1, epoch: 0, ahead: 2 })
+  const made = batches(counted, 2)
   await made.next()
   await delay(50)
-  expect(reads).toBe(6)
+  expect(reads).toBe(8)
   await made.return()
 })
 
