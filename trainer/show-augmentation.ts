@@ -24,31 +24,34 @@ export async function showAugmentation(
   const labelled = await Promise.all(chosen.map(get))
   const groups: SheetGroup[] = chosen.map((index) => ({ title: samples[index]!.name, tiles: [] }))
 
-  async function addTiles(name: string, pictures: ArrayLike<number>[], labels: ArrayLike<number>[]) {
+  const stacked = (bytes: Uint8Array[], shape: number[]) => tf.tensor(Int32Array.from(Buffer.concat(bytes)), [count, ...shape])
+  const batch = {
+    pictures: stacked(
+      labelled.map(({ picture }) => picture),
+      [height, width, 3],
+    ),
+    labels: stacked(
+      labelled.map(({ label }) => label),
+      [height, width],
+    ),
+  }
+  for (let step = 0; step <= variants; step++) {
+    const random = tf.tensor1d([seed, step], 'int32')
+    const changed = augment(batch.pictures, batch.labels, random, augmentations[step === 0 ? 'none' : name])
+    const [pictures, labels] = [Uint8Array.from(changed.pictures.dataSync()), changed.labels.dataSync()]
+    tf.dispose([random, changed.pictures, changed.labels])
+    for (const [at, id] of labels.entries()) {
+      if (id === road) paintTint(pictures, at, 'right')
+      if (id === ignore) for (let c = 0; c < 3; c++) pictures[3 * at + c]! *= unseen
+    }
+    const bytes = 3 * width * height
     for (const [i, { tiles }] of groups.entries()) {
-      const pixels = Uint8Array.from(pictures[i]!)
-      for (let at = 0; at < width * height; at++) {
-        const id = labels[i]![at]
-        if (id === road) paintTint(pixels, at, 'right')
-        if (id === ignore) for (let c = 0; c < 3; c++) pixels[3 * at + c]! *= unseen
-      }
-      tiles.push(await makeTile({ width, height, pixels }, { left: name, right: '' }))
+      const picture = { width, height, pixels: pictures.subarray(i * bytes, (i + 1) * bytes) }
+      tiles.push(await makeTile(picture, { left: step === 0 ? 'as it is' : `variant ${step}`, right: '' }))
     }
   }
+  tf.dispose([batch.pictures, batch.labels])
 
-  const [pictureBytes, labelBytes] = [labelled.map(({ picture }) => picture), labelled.map(({ label }) => label)]
-  await addTiles('as it is', pictureBytes, labelBytes)
-  const stacked = (bytes: Uint8Array[], shape: number[]) => tf.stack(bytes.map((one) => tf.tensor(Int32Array.from(one), shape)))
-  const each = (tensor: tf.Tensor) => tf.unstack(tensor).map((one) => one.dataSync())
-  for (let step = 1; step <= variants; step++) {
-    const changed = tf.tidy(() => {
-      const pictures = stacked(pictureBytes, [height, width, 3])
-      const labels = stacked(labelBytes, [height, width])
-      const made = augment(pictures, labels, tf.tensor1d([seed, step], 'int32'), augmentations[name])
-      return { pictures: each(made.pictures), labels: each(made.labels) }
-    })
-    await addTiles(`variant ${step}`, changed.pictures, changed.labels)
-  }
   const title = `Training pictures, augment ${name}`
   const subtitle = Object.entries(augmentations[name])
     .map(([key, value]) => `${key} ${typeof value === 'object' ? value.join(' to ') : value}`)

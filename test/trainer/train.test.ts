@@ -104,7 +104,7 @@ describe('npm run trainer', () => {
     expect(manifest.data).toMatchObject([{ name: 'kitti:kitti', pictures: 20 }])
     expect(manifest.input).toMatchObject({ width: 48, height: 24, fit: 'crop' })
     expect(JSON.stringify(manifest)).not.toContain(dir)
-    for (const plot of ['accuracy.png', 'loss.png'])
+    for (const plot of ['accuracy.png', 'loss.png', 'augmentation.jpg'])
       expect((await sharp(join(dir, 'whole', plot)).metadata()).width).toBeGreaterThan(1000)
     expect(await readdir(join(dir, 'whole/overlays'))).toEqual(
       expect.arrayContaining(['contact-sheet.jpg', 'test-1-test_um_000000.jpg']),

@@ -77,3 +77,12 @@ export function randomUniform(shape: number[], seed: tf.Tensor1D, salt = 0): tf.
     return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), salted])
   })
 }
+
+/**
+ * Chooses whole rows, which costs no more than copying them: `tf.where` would make a condition for every element.
+ * @param condition bool [n]
+ * @returns row by row that of `a` where the condition is true, else that of `b`; [n, ...] like both
+ */
+export function selectRows<T extends tf.Tensor>(condition: tf.Tensor1D, a: T, b: T): T {
+  return node().executeSingleOutput('Select', [createTensorsTypeOpAttr('T', a.dtype)], [condition, a, b]) as T
+}

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { barGrey } from '../../deploy/fit-geometry.ts'
 import { ignore } from '../data/dataset.ts'
-import { randomUniform } from '../graph/ops.ts'
+import { randomUniform, selectRows } from '../graph/ops.ts'
 
 export interface Augmentation {
   /** Mirror left and right, every other picture. */
@@ -35,7 +35,7 @@ export const augmentations = {
   none,
   plain,
   mild: { ...plain, field: [0.85, 1.15] },
-  strong: { ...plain, field: [0.85, 1.5], saturation: 0.4, hue: 15 },
+  strong: { ...plain, field: [0.85, 1.3], saturation: 0.4, hue: 15 },
 } as const satisfies Record<string, Augmentation>
 
 /** Tells these random numbers from those of the dropout layers. */
@@ -80,19 +80,22 @@ export function augment(
     }
     if (brightness > 0 || contrast > 0 || saturation > 0 || hue > 0) x = tf.clipByValue(x, 0, 255)
 
+    if (flip) {
+      const turned = tf.less(mirrored, 0.5) as tf.Tensor1D
+      x = selectRows(turned, mirror(x), x)
+      ids = selectRows(turned, mirror(ids), ids)
+    }
+
     const [least, most] = field
-    if (flip || least !== 1 || most !== 1) {
+    if (least !== 1 || most !== 1) {
       const size = tf.exp(tf.add(tf.mul(scale, Math.log(most / least)), Math.log(least)))
-      const room = tf.sub(1, size)
-      const flipped = flip ? tf.cast(tf.less(mirrored, 0.5), 'float32') : tf.zerosLike(mirrored)
-      const [top, left] = [tf.mul(down, room), tf.mul(across, room)]
-      // A box from right to left shows its part mirrored.
-      const [from, to] = [tf.add(left, tf.mul(flipped, size)), tf.add(left, tf.mul(tf.sub(1, flipped), size))]
-      const boxes = tf.stack([top, from, tf.add(top, size), to], 1) as tf.Tensor2D
+      const [top, left] = [down, across].map((u) => tf.mul(u, tf.sub(1, size))) as [tf.Tensor, tf.Tensor]
+      const boxes = tf.stack([top, left, tf.add(top, size), tf.add(left, size)], 1) as tf.Tensor2D
       const own = tf.tensor1d(
         Array.from({ length: n }, (_, i) => i),
         'int32',
       )
+      // A third of the time of ImageProjectiveTransformV3, and the label loses its border where the picture does.
       x = tf.image.cropAndResize(x, boxes, own, [h, w], 'bilinear', barGrey)
       const channel = tf.cast(tf.expandDims(ids, 3), 'float32') as tf.Tensor4D
       const moved = tf.image.cropAndResize(channel, boxes, own, [h, w], 'nearest', ignore)
@@ -100,6 +103,12 @@ export function augment(
     }
     return { pictures: x, labels: ids }
   })
+}
+
+/** Left and right exchanged. @param x [n, h, w] or [n, h, w, 3], flattened since TensorFlow is fastest with rank 3 */
+function mirror<T extends tf.Tensor>(x: T): T {
+  const [n, h, w, channels = 1] = x.shape as number[]
+  return tf.reshape(tf.reverse(tf.reshape(x, [n! * h!, w!, channels]), 1), x.shape) as T
 }
 
 /**
