@@ -85,7 +85,7 @@ const options = {
   augment: [
     z.enum(Object.keys(augmentations) as (keyof typeof augmentations)[]).optional(),
     Object.keys(augmentations).join('|'),
-    'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also saturation, hue and a zoom out of up to 30 %, for long trainings.',
+    'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also saturation, hue and a zoom out of up to 30 %; measure whether it helps.',
   ],
   compute: [
     Precision.default('float32'),
