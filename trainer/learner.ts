@@ -4,7 +4,7 @@ import type { ModelInput } from '../deploy/bundle.ts'
 import type { State } from './checkpoint.ts'
 import { openTraining } from './graph/training.ts'
 import { probability } from './model/export.ts'
-import { type Architecture, buildFcn, dropouts, normalise, variables } from './model/fcn.ts'
+import { type Architecture, buildFcn, normalise, variables } from './model/fcn.ts'
 import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
 import type { Settings } from './settings.ts'
 import type { Scores } from './validate.ts'
@@ -65,8 +65,7 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
-    loss({ pictures, labels }, seed) {
-      for (const layer of dropouts(model)) layer.seed = seed
+    loss({ pictures, labels }) {
       return meanCrossEntropy(model.apply(normalise(pictures!), { training: true }) as tf.Tensor4D, labels!)
     },
     evaluate({ pictures, labels }) {
@@ -74,7 +73,14 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
       const { sum, pixels } = crossEntropy(logits, labels!)
       return { probability: probability(logits), sum, pixels }
     },
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+    optimizer: {
+      kind: 'adamw',
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-7,
+      weightDecay: settings.weightDecay,
+      clipNorm: settings.clipNorm,
+    },
   })
 
   /** As bool, tfjs-node hands bytes over without making 32-bit numbers of them. */

@@ -60,15 +60,20 @@ export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor
   return entropy(logits) as tf.Tensor1D
 }
 
-/**
- * Uniform random numbers in [0, 1) that depend on `seed` alone (Philox, Salmon et al. 2011): the same in a resumed run.
- * @param seed int32 [2]
- */
-export function randomUniform(shape: number[], seed: tf.Tensor1D): tf.Tensor {
+const draw = (op: string, shape: number[], seed: tf.Tensor1D): tf.Tensor => {
   const attrs = [
     createTensorsTypeOpAttr('dtype', 'float32'),
     createTensorsTypeOpAttr('T', 'int32'),
     createTensorsTypeOpAttr('Tseed', 'int32'),
   ]
-  return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), seed])
+  return node().executeSingleOutput(op, attrs, [tf.tensor1d(shape, 'int32'), seed])
 }
+
+/**
+ * Uniform random numbers in [0, 1) that depend on `seed` alone (Philox, Salmon et al. 2011): the same in a resumed run.
+ * @param seed int32 [2]
+ */
+export const randomUniform = (shape: number[], seed: tf.Tensor1D): tf.Tensor => draw('StatelessRandomUniform', shape, seed)
+
+/** Random numbers of mean 0 and variance 1, otherwise as `randomUniform`. */
+export const randomNormal = (shape: number[], seed: tf.Tensor1D): tf.Tensor => draw('StatelessRandomNormal', shape, seed)

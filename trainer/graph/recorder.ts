@@ -5,6 +5,7 @@ import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kerne
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
+import { opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
 
 const backendName = 'roadmask-recorder'
 
@@ -22,6 +23,11 @@ const tfjsType = (dtype: DataType): tf.DataType =>
 /** Types that tfjs-node leaves eager TensorFlow to infer, each with the input that has it. */
 const impliedTypes: Record<string, Record<string, number>> = { ExpandDims: { T: 0 } }
 
+/** tfjs ops that draw their numbers in JavaScript, whether a seed is given or not. */
+const drawing = new Set(['rand', 'randomGamma', 'randomNormal', 'randomUniform', 'randomUniformInt', 'truncatedNormal'])
+const drawn =
+  'Random numbers were drawn in JavaScript while a graph was recorded: they would be the same in every call. Record inside withSeed (trainer/graph/seed.ts), which dropout and noise layers then draw from, or draw with randomUniform and randomNormal of trainer/graph/ops.ts'
+
 class Recorder extends NodeJSKernelBackend {
   graph: Graph | undefined
   /** What stands behind the tensors made while recording: a node's output, or values not yet needed by any node. */
@@ -29,6 +35,10 @@ class Recorder extends NodeJSKernelBackend {
   private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
   /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
   private steps = new WeakMap<Output, Output>()
+  /** tfjs kernels at work, outermost first. */
+  private kernels: string[] = []
+  /** Errors that say already where they came from. */
+  private located = new WeakSet<object>()
 
   /** Begins a graph, or none. What was known of tensors belongs to the graph before. */
   begin(graph: Graph | undefined): void {
@@ -42,6 +52,26 @@ class Recorder extends NodeJSKernelBackend {
     if (!this.graph)
       throw new Error('A symbolic tensor was used after its graph was recorded; compute with it inside `record` only')
     return this.graph
+  }
+
+  /** An error that ends with where in the caller's program it came from. */
+  refusal(message: string, cause?: unknown): Error {
+    const error = new Error(`${message}${whereabouts(this.kernels.at(-1))}`, { cause })
+    this.located.add(error)
+    return error
+  }
+
+  /** Runs a tfjs kernel; what it throws then says where it came from. */
+  within<T>(kernel: string, body: () => T): T {
+    this.kernels.push(kernel)
+    try {
+      return body()
+    } catch (error) {
+      if (!(error instanceof Error) || this.located.has(error)) throw error
+      throw this.refusal(error.message, error)
+    } finally {
+      this.kernels.pop()
+    }
   }
 
   /** A tensor that stands for a graph's output. */
@@ -127,6 +157,7 @@ class Recorder extends NodeJSKernelBackend {
   // Storage: what tfjs writes while recording (axes, scalars, shapes) is kept as values until a node needs it.
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    if (opsUnderWay().some((op) => drawing.has(op))) throw this.refusal(drawn)
     const dataId = {}
     this.written.set(dataId, { values, shape, dtype })
     return dataId
@@ -139,8 +170,8 @@ class Recorder extends NodeJSKernelBackend {
   override readSync(dataId: object): tf.backend_util.BackendValues {
     const known = this.written.get(dataId)?.values ?? this.outputs.get(dataId)?.values
     if (!known)
-      throw new Error(
-        'A value that the graph will compute was read while it was recorded. Keep it a tensor; data(), print() and conditions on it cannot be recorded.',
+      throw this.refusal(
+        'A value that the graph will compute was read while it was recorded. Keep it a tensor; data(), print() and conditions on it cannot be recorded',
       )
     return known as tf.backend_util.BackendValues
   }
@@ -177,16 +208,16 @@ function openBatch(graph: Graph, op: string, inputs: Output[]): Output[] {
   }
   if (op === 'Reshape' && inputs[1]!.values!.length > 0) return opened(1)
   if (op === 'Slice' && inputs[1]!.values![0] === 0 && inputs[2]!.values![0] === inputs[0]!.shape[0]) return opened(2)
-  if (op === 'Conv2DBackpropInput') {
+  if (op === 'Conv2DBackpropInput' || op === 'Conv3DBackpropInputV2') {
     const int32 = { type: 'int32' } as const
     const [size, , dy] = inputs as [Output, Output, Output]
     const shape = graph.add('Shape', [dy.ref], { T: { type: dy.dtype }, out_type: int32 })
     const [zero, one] = [graph.constant(new Int32Array([0]), [1], 'int32'), graph.constant(new Int32Array([1]), [1], 'int32')]
     const batch = graph.add('Slice', [shape, zero.ref, one.ref], { T: int32, Index: int32 })
-    const rest = graph.constant(Int32Array.from(size.values!.slice(1)), [3], 'int32')
+    const rest = graph.constant(Int32Array.from(size.values!.slice(1)), [dy.shape.length - 1], 'int32')
     const axis = graph.constant(new Int32Array([0]), [], 'int32')
     const open = graph.add('ConcatV2', [batch, rest.ref, axis.ref], { N: { int: 2 }, T: int32, Tidx: int32 })
-    return inputs.with(0, { ref: open, shape: [4], dtype: 'int32' })
+    return inputs.with(0, { ref: open, shape: [dy.shape.length], dtype: 'int32' })
   }
   return inputs
 }
@@ -204,6 +235,15 @@ const rewritten: Record<
     if (from.dtype === to) return recorder.symbol(from)
     return recorder.symbol(recorder.emit('Cast', [from], { SrcT: { type: from.dtype }, DstT: { type: to } })[0]!)
   },
+  // tfjs-node's kernel reads the indices to check them; in a graph TensorFlow checks them (on the CPU).
+  GatherV2: (recorder, { inputs, attrs }) => {
+    const [x, indices] = [recorder.output(inputs.x!), recorder.output(inputs.indices!)]
+    const axis = recorder.output(tf.scalar(attrs!.axis as number, 'int32'))
+    const int32 = { type: 'int32' } as const
+    const types = { Tparams: { type: x.dtype }, Tindices: { type: indices.dtype }, Taxis: int32 } as const
+    const batchDims = { int: (attrs!.batchDims as number | undefined) ?? 0 }
+    return recorder.symbol(recorder.emit('GatherV2', [x, indices, axis], { ...types, batch_dims: batchDims })[0]!)
+  },
   Step: (recorder, call, eager) => (call.attrs?.alpha ? eager(call) : recorder.recordStep(call.inputs.x!)),
   Multiply: (recorder, call, eager) => recorder.recordReluGrad(call.inputs.a!, call.inputs.b!) ?? eager(call),
 }
@@ -217,7 +257,9 @@ function register(): Recorder {
   tf.registerBackend(backendName, () => made, 0)
   for (const { kernelName, kernelFunc: eager } of tf.getKernelsForBackend('tensorflow')) {
     const rewrite = rewritten[kernelName]
-    tf.registerKernel({ kernelName, backendName, kernelFunc: rewrite ? (call) => rewrite(made, call, eager) : eager })
+    const kernelFunc: tf.KernelFunc = (call) =>
+      made.within(kernelName, () => (rewrite ? rewrite(made, call, eager) : eager(call)))
+    tf.registerKernel({ kernelName, backendName, kernelFunc })
   }
   recorder = made
   return made
@@ -234,9 +276,17 @@ export function toOutput(tensor: tf.Tensor): Output {
 }
 
 /**
- * Runs `body` with every tfjs op recorded into `graph` instead of computed. Tensors from outside become constants.
- * Throws where something cannot be recorded: an op without a shape function, a value read, or random numbers drawn in
- * JavaScript, which would be the same in every call of the graph.
+ * Runs `body` with every tfjs op recorded into `graph` instead of computed, and returns what it returns. Make the graph's
+ * inputs with `graph.placeholder` and `toTensor`, its calls with `toOutput` and `graph.sign`; open it with `openSession`:
+ *
+ *     record(graph, () => {
+ *       const x = graph.placeholder('x', [8, 32, 32, 3], 'float32')
+ *       graph.sign('predict', { x }, { y: toOutput(model.apply(toTensor(x)) as tf.Tensor) })
+ *     })
+ *
+ * Tensors from outside, weights among them, become constants. What a recording cannot hold is refused with an error that
+ * names the kernel, the op, the layer and the caller's line: an op without a shape function, a value that is read, random
+ * numbers drawn in JavaScript (they would be the same in every call), a body that waits.
  */
 export function record<T>(graph: Graph, body: () => T): T {
   const backend = register()
@@ -244,17 +294,20 @@ export function record<T>(graph: Graph, body: () => T): T {
   if (backend.graph) throw new Error('A graph is being recorded already; record one after the other')
   backend.begin(graph)
   Math.random = () => {
-    throw new Error(
-      'Random numbers were drawn in JavaScript while a graph was recorded; they would be the same in every call. Use randomUniform of trainer/graph/ops.ts.',
-    )
+    throw backend.refusal(drawn)
   }
   // setBackend does its work before it first awaits, since the recorder needs no preparation.
   void tf.setBackend(backendName)
   try {
     let result: T
     tf.tidy(() => {
-      result = body()
+      result = withLayersNoted(body)
     })
+    if (result! instanceof Promise) {
+      // What fails in it later has been said here.
+      result.catch(() => {})
+      throw new Error('Expected a body that records at once, found one that waits (a Promise). Load data before recording')
+    }
     return result!
   } finally {
     Math.random = random
