@@ -18,7 +18,7 @@ export interface Sgd {
   nesterov?: boolean
 }
 
-/** Adam (Kingma and Ba 2015); AdamW where `weightDecay` is not 0. */
+/** Adam (Kingma and Ba 2015, with the epsilon hat of its section 2, as TensorFlow and Keras); AdamW where `weightDecay` is not 0. */
 export interface Adam {
   kind: 'adamw'
   beta1: number
@@ -45,6 +45,12 @@ export interface Step {
 
 const float32 = { type: 'float32' } as const
 const scalar = (graph: Graph, value: number) => graph.constant(new Float32Array([value]), [], 'float32')
+
+export function declareState(graph: Graph, name: string, shape: number[]): State {
+  const handle = graph.add('VarHandleOp', [], { dtype: float32, shape: { shape }, shared_name: { string: name } }, name)
+  const ref = graph.add('ReadVariableOp', [handle], { dtype: float32 }, `${name}/read`)
+  return { handle, shape, read: { ref, shape, dtype: 'float32' } }
+}
 
 /** Under `<name>/<slot>`, what an optimizer keeps for each weight: float32 of its shape, 0 at first. */
 export const slots = (optimizer: Optimizer): string[] =>

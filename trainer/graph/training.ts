@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
 import { Graph, type Precision } from './graph.ts'
-import { applyOptimizer, clip, type Optimizer, type State, slots } from './optimizers.ts'
+import { applyOptimizer, clip, declareState, type Optimizer, type State, slots } from './optimizers.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
@@ -36,22 +36,16 @@ export interface Training {
 
 const float32 = { type: 'float32' } as const
 
-function declare(graph: Graph, name: string, shape: number[]): State {
-  const handle = graph.add('VarHandleOp', [], { dtype: float32, shape: { shape }, shared_name: { string: name } }, name)
-  const ref = graph.add('ReadVariableOp', [handle], { dtype: float32 }, `${name}/read`)
-  return { handle, shape, read: { ref, shape, dtype: 'float32' } }
-}
-
 /** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   const graph = new Graph({ compute: recipe.compute ?? 'float32' })
   const states = new Map<string, State>()
   record(graph, () => {
     const names = [...recipe.variables.keys()].filter(recipe.trainable)
-    for (const [name, { shape }] of recipe.variables) states.set(name, declare(graph, name, shape))
+    for (const [name, { shape }] of recipe.variables) states.set(name, declareState(graph, name, shape))
     for (const name of names)
       for (const slot of slots(recipe.optimizer))
-        states.set(`${name}/${slot}`, declare(graph, `${name}/${slot}`, states.get(name)!.shape))
+        states.set(`${name}/${slot}`, declareState(graph, `${name}/${slot}`, states.get(name)!.shape))
 
     const inputs = Object.fromEntries(
       Object.entries(recipe.inputs).map(([name, { shape, dtype }]) => [name, graph.placeholder(name, shape, dtype)]),
