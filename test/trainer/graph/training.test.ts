@@ -114,18 +114,9 @@ describe('the training graph', () => {
     for (let step = 1; step <= 3; step++) whole.step(bytes, 1e-3, step)
     const state = whole.read()
     resumed.write(state)
-    for (let step = 4; step <= 5; step++) expect(resumed.step(bytes, 1e-3, step)).toBeCloseTo(whole.step(bytes, 1e-3, step), 5)
+    // Bit for bit on a CPU, with as many threads and the same oneDNN; a GPU adds in another order.
+    for (let step = 4; step <= 5; step++) expect(resumed.step(bytes, 1e-3, step)).toBe(whole.step(bytes, 1e-3, step))
+    expect(resumed.read()).toEqual(whole.read())
     expect(() => resumed.write(new Map([...state].slice(1)))).toThrow(/Expected state conv1_1\/kernel/)
-  })
-
-  it('leaks no tensor in its calls', async () => {
-    const { open } = network({})
-    const training = await begin(open())
-    training.step(bytes, 1e-3, 1)
-    const before = tf.memory().numTensors
-    for (let step = 2; step < 20; step++) training.step(bytes, 1e-3, step)
-    tf.dispose(training.evaluate(bytes))
-    training.read()
-    expect(tf.memory().numTensors).toBe(before)
   })
 })
