@@ -151,7 +151,7 @@ class Recorder extends NodeJSKernelBackend {
     const [left, right] = [this.output(a), this.output(b)]
     const [gradient, x] = this.steps.has(right) ? [left, this.steps.get(right)] : [right, this.steps.get(left)]
     if (!x || gradient.shape.join() !== x.shape.join()) return undefined
-    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: x.dtype } })[0]!)
+    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: tfjsType(x.dtype) as DataType } })[0]!)
   }
 
   // Storage: what tfjs writes while recording (axes, scalars, shapes) is kept as values until a node needs it.
@@ -240,7 +240,11 @@ const rewritten: Record<
     const [x, indices] = [recorder.output(inputs.x!), recorder.output(inputs.indices!)]
     const axis = recorder.output(tf.scalar(attrs!.axis as number, 'int32'))
     const int32 = { type: 'int32' } as const
-    const types = { Tparams: { type: x.dtype }, Tindices: { type: indices.dtype }, Taxis: int32 } as const
+    const types = {
+      Tparams: { type: isHalf(x) ? 'float32' : x.dtype },
+      Tindices: { type: indices.dtype },
+      Taxis: int32,
+    } as const
     const batchDims = { int: (attrs!.batchDims as number | undefined) ?? 0 }
     return recorder.symbol(recorder.emit('GatherV2', [x, indices, axis], { ...types, batch_dims: batchDims })[0]!)
   },

@@ -45,14 +45,16 @@ function windowed(size: number, window: number, stride: number, dilation: number
   throw new Error(`Expected padding SAME or VALID, found ${padding}`)
 }
 
-/**
- * Sizes between the batch and the channels after a convolution or pooling window, for any number of dimensions.
- * Channels must come last, as everywhere in tfjs-layers; TensorFlow's CPU kernels have no other order.
- */
-function windows(shape: number[], window: number[], attrs: Attrs): number[] {
+/** Throws for another order: tfjs-layers has none, nor has TensorFlow on the CPU. */
+function channelsLast(attrs: Attrs): void {
   const format = 'data_format' in attrs ? (attr(attrs, 'data_format', 'string') as string) : 'NHWC'
   if (!format.endsWith('C'))
     throw new Error(`Expected channels last (NHWC, NDHWC), found data format ${format}; transpose first`)
+}
+
+/** Sizes between the batch and the channels after a convolution or pooling window, for any number of dimensions. */
+function windows(shape: number[], window: number[], attrs: Attrs): number[] {
+  channelsLast(attrs)
   const padding = attr(attrs, 'padding', 'string')
   const strides = ints(attrs, 'strides')
   const dilations = ['dilations', 'rates'].flatMap((name) => (name in attrs ? ints(attrs, name) : []))
@@ -146,6 +148,7 @@ const table: Record<string, Infer> = {
   Transpose: ([x, perm]) => [{ shape: known(perm, 'a permutation').map((i) => x!.shape[i]!), dtype: x!.dtype }],
   ReverseV2: same,
   DepthToSpace: ([x], attrs) => {
+    channelsLast(attrs)
     const [[n, h, w, c], block] = [x!.shape as [number, number, number, number], attr(attrs, 'block_size', 'int') as number]
     return [{ shape: [n, h * block, w * block, c / (block * block)], dtype: x!.dtype }]
   },
@@ -262,12 +265,6 @@ const table: Record<string, Infer> = {
   AvgPool3DGrad: sizedBy(0, 1),
   SpaceToBatchND: blocks(1),
   BatchToSpaceND: blocks(-1),
-  DepthToSpace: ([x], attrs) => {
-    const [n, h, w, c] = x!.shape as [number, number, number, number]
-    const size = attr(attrs, 'block_size', 'int') as number
-    if (attr(attrs, 'data_format', 'string') !== 'NHWC') throw new Error('Expected channels last in a depthToSpace')
-    return [{ shape: [n, h * size, w * size, c / size ** 2], dtype: x!.dtype }]
-  },
   Dilation2DBackpropFilter: ([, filter]) => [{ shape: filter!.shape, dtype: filter!.dtype }],
   CropAndResize: ([image, boxes, , size]) => [
     { shape: [boxes!.shape[0]!, ...known(size, 'the size of a crop'), image!.shape[3]!], dtype: 'float32' },
