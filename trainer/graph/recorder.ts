@@ -5,7 +5,7 @@ import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kerne
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
-import { opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
+import { nodeName, opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
 
 const backendName = 'roadmask-recorder'
 
@@ -35,6 +35,8 @@ class Recorder extends NodeJSKernelBackend {
   private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
   /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
   private steps = new WeakMap<Output, Output>()
+  /** True inside `withVariables`, where a variable that learns must not become a constant. */
+  learning = false
   /** tfjs kernels at work, outermost first. */
   private kernels: string[] = []
   /** Errors that say already where they came from. */
@@ -85,6 +87,10 @@ class Recorder extends NodeJSKernelBackend {
   output(tensor: tf.TensorInfo): Output {
     const known = this.outputs.get(tensor.dataId)
     if (known) return known
+    if (this.learning && tensor instanceof tf.Variable && tensor.trainable)
+      throw this.refusal(
+        `Expected all variables that learn to be given, found ${tensor.name}, which would stay as it is now. Add it, or set its trainable to false`,
+      )
     const written = this.written.get(tensor.dataId)
     const dtype = written?.dtype ?? tensor.dtype
     if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
@@ -122,6 +128,7 @@ class Recorder extends NodeJSKernelBackend {
       op,
       wired.map(({ ref }) => ref),
       { ...Object.fromEntries(implied), ...attrs },
+      nodeName(op),
     )
     return inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
   }
@@ -322,7 +329,7 @@ export function record<T>(graph: Graph, body: () => T): T {
 
 /**
  * Runs `body` with the variables standing for outputs of the graph. What `body` assigns to them is not done but returned:
- * the outputs that hold their new values.
+ * the outputs that hold their new values. Other variables become constants; one that is trainable is refused.
  */
 export function withVariables<T>(variables: readonly { variable: tf.Variable; output: Output }[], body: () => T) {
   const own = variables.map(({ variable }) => variable.dataId)
@@ -330,13 +337,16 @@ export function withVariables<T>(variables: readonly { variable: tf.Variable; ou
   variables.forEach(({ variable }, i) => {
     variable.dataId = symbols[i]!
   })
+  const backend = register()
   try {
+    backend.learning = true
     const result = body()
     const assigned = variables.flatMap(({ variable }, i) =>
       variable.dataId === symbols[i] ? [] : [{ variable, output: toOutput(variable) }],
     )
     return { result, assigned }
   } finally {
+    backend.learning = false
     variables.forEach(({ variable }, i) => {
       variable.dataId = own[i]!
     })

@@ -8,12 +8,28 @@ import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
 
+/**
+ * What to train, in tfjs's terms. For a LayersModel `model` and one-hot labels:
+ *
+ *     const training = await openTraining({
+ *       variables: new Map(model.weights.map((weight) => [weight.name, weight.read() as tf.Variable])),
+ *       trainable: (name) => model.trainableWeights.some((weight) => weight.name === name),
+ *       inputs: { x: { shape: [32, 28, 28, 1], dtype: 'float32' }, y: { shape: [32, 10], dtype: 'float32' } },
+ *       loss: ({ x, y }) => tf.losses.softmaxCrossEntropy(y!, model.apply(x!, { training: true }) as tf.Tensor),
+ *       evaluate: ({ x }) => ({ scores: model.apply(x!) as tf.Tensor }),
+ *       optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.01, clipNorm: 1 },
+ *     })
+ *     for (let step = 1; step <= steps; step++) training.step({ x, y }, 1e-3, step)
+ */
 export interface TrainingGraph {
   /** Variables of the model by name; all are part of the state, those of `trainable` are learnt. */
   variables: Map<string, tf.Variable>
   trainable: (name: string) => boolean
   inputs: Record<string, { shape: number[]; dtype: 'uint8' | 'int32' | 'float32' }>
-  /** The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. */
+  /**
+   * The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. tfjs's dropout
+   * and noise layers draw from `seed` (int32 [2], another in each step) by themselves, see `withSeed`.
+   */
   loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D): tf.Scalar
   /** What to compute from the inputs without learning. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
@@ -23,7 +39,7 @@ export interface TrainingGraph {
 }
 
 export interface Training {
-  /** One step. `step` counts from 1. Returns the loss before the update. */
+  /** One step. `step` counts from 1; with the rate it is all that a step draws on but state and inputs. Returns the loss before the update. */
   step(inputs: Record<string, tf.Tensor>, learningRate: number, step: number): number
   /** Runs `evaluate`. The caller disposes what comes back. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>

@@ -23,6 +23,10 @@ export function withLayersNoted<T>(body: () => T): T {
   }
 }
 
+/** What to call an op that is recorded now: `conv1_1/Conv2D` inside the layer conv1_1, as its variables are called. */
+export const nodeName = (op: string): string =>
+  [...layers.filter((layer) => !(layer instanceof tf.LayersModel)).map(({ name }) => name), op].join('/')
+
 /** tfjs's ops under way, outermost first, as tfjs itself keeps them: ['dropout', 'randomUniform'] inside tf.dropout. */
 export const opsUnderWay = (): string[] =>
   tf.engine().state.scopeStack.flatMap(({ name }) => (name.endsWith('__op') ? [name.slice(0, -'__op'.length)] : []))
@@ -40,7 +44,7 @@ function callersLine(): string | undefined {
   Error.prepareStackTrace = prepareStackTrace!
   const foreign = (file: string) => /^(file:\/\/)?\//.test(file) && !file.includes('/node_modules/')
   const at = files.findIndex((file) => foreign(file) && dirname(file) !== dirname(own!))
-  return /(\/[^():]+:\d+:\d+)\)?$/.exec(lines[at + 1] ?? '')?.[1]
+  return /(\/(?!\/)[^():]+:\d+:\d+)\)?$/.exec(lines[at + 1] ?? '')?.[1]
 }
 
 /** For the end of an error message: ` (kernel TopK, op topk, layer head of class Dense, at /app/train.ts:12:5)`. */

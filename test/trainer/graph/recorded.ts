@@ -1,12 +1,16 @@
 // A computation through a recorded graph, to compare with the same computation in eager tfjs.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { Graph } from '../../../trainer/graph/graph.ts'
+import { Graph, type Precision } from '../../../trainer/graph/graph.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 
-/** Runs `f` on `inputs` through a recorded graph. */
-export async function recorded(f: (...inputs: tf.Tensor[]) => tf.Tensor[], inputs: tf.Tensor[]): Promise<tf.Tensor[]> {
-  const graph = new Graph()
+/** Runs `f` on `inputs` through a graph recorded to compute in `compute`. */
+export async function recorded(
+  f: (...inputs: tf.Tensor[]) => tf.Tensor[],
+  inputs: tf.Tensor[],
+  compute: Precision = 'float32',
+): Promise<tf.Tensor[]> {
+  const graph = new Graph({ compute })
   const outputs = record(graph, () => {
     const placeholders = inputs.map(({ shape, dtype }, i) => graph.placeholder(`x${i}`, shape, dtype as 'float32'))
     const outputs = f(...placeholders.map(toTensor)).map(toOutput)

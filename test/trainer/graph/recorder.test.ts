@@ -91,6 +91,13 @@ describe('a recorded graph', () => {
     expect(() => record(new Graph(), () => tf.add(1, 2))).not.toThrow()
   })
 
+  it('names nodes after the layer that asks for them', () => {
+    const graph = new Graph()
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], name: 'fc' })] })
+    record(graph, () => void tf.square(model.apply(x(graph)) as tf.Tensor))
+    expect(graph.nodes.map(({ name }) => name)).toEqual(expect.arrayContaining(['fc/BatchMatMulV2', 'Square']))
+  })
+
   it('says which layer of a model and which line of the caller it refuses', () => {
     class Sorted extends tf.layers.Layer {
       static className = 'Sorted'
