@@ -24,7 +24,8 @@ const noisy: Record<string, (layer: Noisy, x: tf.Tensor, draw: Draw) => tf.Tenso
   Dropout: (layer, x, draw) => tf.mul(x, tf.div(keep(layer.getNoiseShape?.(x) ?? x.shape, layer.rate, draw), 1 - layer.rate)),
   GaussianNoise: ({ stddev }, x, draw) => tf.add(x, tf.mul(draw.normal(x.shape), stddev)),
   GaussianDropout: ({ rate }, x, draw) => tf.mul(x, tf.add(1, tf.mul(draw.normal(x.shape), Math.sqrt(rate / (1 - rate))))),
-  // Klambauer et al. 2017: what is dropped becomes selu's lower limit, and mean and variance stay.
+  // Klambauer et al. 2017: what is dropped becomes selu's lower limit, and mean and variance stay. (In tfjs-layers 4.22 it
+  // becomes minus that limit, by a sign, and they do not stay.)
   AlphaDropout: ({ rate, noiseShape }, x, draw) => {
     const kept = keep(noiseShape ?? x.shape, rate, draw)
     const limit = -1.6732632423543772 * 1.0507009873554805

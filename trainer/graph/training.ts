@@ -43,7 +43,7 @@ export interface Training {
   step(inputs: Record<string, tf.Tensor>, learningRate: number, step: number): number
   /** Runs `evaluate`. The caller disposes what comes back. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
-  /** Weights, and under `<name>/adam_m` and `<name>/adam_v` the moments, as the session has them now. */
+  /** Weights, and under `<name>/<slot>` what the optimizer keeps (`adam_m`, `adam_v`), as the session has them now. */
   read(): Map<string, { shape: number[]; values: Float32Array }>
   /** Replaces state. Throws where a name or a shape is not the session's. */
   write(state: Map<string, { shape: number[]; values: Float32Array }>): void

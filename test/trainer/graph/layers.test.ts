@@ -162,6 +162,34 @@ describe('a layer of tfjs-layers in a recorded graph', () => {
     expect(other).not.toBe(one)
   })
 
+  const spread = (y: tf.Tensor) => {
+    const { mean, variance } = tf.moments(y)
+    return { mean: mean.dataSync()[0]!, deviation: Math.sqrt(variance.dataSync()[0]!) }
+  }
+  const seeded = (layer: tf.layers.Layer, x: tf.Tensor) =>
+    spread(withSeed(seed, () => layer.apply(x, { training: true })) as tf.Tensor)
+
+  it.each(
+    Object.entries({
+      dropout: l.dropout({ rate: 0.3 }),
+      gaussianNoise: l.gaussianNoise({ stddev: 0.5 }),
+      gaussianDropout: l.gaussianDropout({ rate: 0.3 }),
+    }),
+  )('spreads as tfjs spreads it: %s', (_, layer) => {
+    const x = tf.fill([1, 40_000], 0.8)
+    const [ours, theirs] = [seeded(layer, x), spread(layer.apply(x, { training: true }) as tf.Tensor)]
+    // Means of 40 000 draws of deviation 1 differ by 0.007.
+    expect(Math.abs(ours.mean - theirs.mean)).toBeLessThan(0.04)
+    expect(Math.abs(ours.deviation - theirs.deviation)).toBeLessThan(0.04)
+    expect(ours.deviation).toBeGreaterThan(0.1)
+  })
+
+  it('keeps mean and variance in alpha dropout, as its paper has it', () => {
+    const { mean, deviation } = seeded(l.alphaDropout({ rate: 0.3 }), normal([1, 40_000], 3))
+    expect(Math.abs(mean)).toBeLessThan(0.04)
+    expect(Math.abs(deviation - 1)).toBeLessThan(0.04)
+  })
+
   it('draws as tfjs does without a seed again afterwards', () => {
     const x = tf.ones([1, 1000])
     const layer = l.dropout({ rate: 0.5 })
