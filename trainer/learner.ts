@@ -5,7 +5,7 @@ import type { State } from './checkpoint.ts'
 import { openTraining } from './graph/training.ts'
 import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
-import { type Architecture, buildFcn, dropouts, normalise, variables } from './model/fcn.ts'
+import { type Architecture, buildFcn, normalise, variables } from './model/fcn.ts'
 import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
 import type { Settings } from './settings.ts'
 import type { Scores } from './validate.ts'
@@ -68,7 +68,6 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
     seed,
     loss(inputs, seed) {
-      for (const layer of dropouts(model)) layer.seed = seed
       const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
       return meanCrossEntropy(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels)
     },
@@ -77,7 +76,14 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
       const { sum, pixels } = crossEntropy(logits, labels!)
       return { probability: probability(logits), sum, pixels }
     },
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+    optimizer: {
+      kind: 'adamw',
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-7,
+      weightDecay: settings.weightDecay,
+      clipNorm: settings.clipNorm,
+    },
   })
 
   /** As bool, tfjs-node hands bytes over without making 32-bit numbers of them. */

@@ -60,12 +60,7 @@ export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor
   return entropy(logits) as tf.Tensor1D
 }
 
-/**
- * Uniform random numbers in [0, 1) that depend on seed and salt alone (Philox, Salmon et al. 2011): the same in a resumed run.
- * @param seed int32 [2], in training of the run and of the step
- * @param salt tells the uses of one seed apart
- */
-export function randomUniform(shape: number[], seed: tf.Tensor1D, salt = 0): tf.Tensor {
+function draw(op: string, shape: number[], seed: tf.Tensor1D, salt: number): tf.Tensor {
   const attrs = [
     createTensorsTypeOpAttr('dtype', 'float32'),
     createTensorsTypeOpAttr('T', 'int32'),
@@ -74,9 +69,21 @@ export function randomUniform(shape: number[], seed: tf.Tensor1D, salt = 0): tf.
   return tf.tidy(() => {
     // Into the seed's first half: the second counts steps, and a salt there would repeat the numbers of a later step.
     const salted = tf.add(seed, tf.tensor1d([Math.imul(salt, 0x9e3779b1), 0], 'int32'))
-    return node().executeSingleOutput('StatelessRandomUniform', attrs, [tf.tensor1d(shape, 'int32'), salted])
+    return node().executeSingleOutput(op, attrs, [tf.tensor1d(shape, 'int32'), salted])
   })
 }
+
+/**
+ * Uniform random numbers in [0, 1) that depend on seed and salt alone (Philox, Salmon et al. 2011): the same in a resumed run.
+ * @param seed int32 [2], in training of the run and of the step
+ * @param salt tells the uses of one seed apart
+ */
+export const randomUniform = (shape: number[], seed: tf.Tensor1D, salt = 0): tf.Tensor =>
+  draw('StatelessRandomUniform', shape, seed, salt)
+
+/** Random numbers of mean 0 and variance 1, otherwise as `randomUniform`. */
+export const randomNormal = (shape: number[], seed: tf.Tensor1D, salt = 0): tf.Tensor =>
+  draw('StatelessRandomNormal', shape, seed, salt)
 
 /**
  * Chooses whole rows, which costs no more than copying them: `tf.where` would make a condition for every element.

@@ -3,8 +3,10 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
+import { openBatch } from './open-batch.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
+import { nodeName, opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
 
 const backendName = 'roadmask-recorder'
 
@@ -22,6 +24,11 @@ const tfjsType = (dtype: DataType): tf.DataType =>
 /** Types that tfjs-node leaves eager TensorFlow to infer, each with the input that has it. */
 const impliedTypes: Record<string, Record<string, number>> = { ExpandDims: { T: 0 } }
 
+/** tfjs ops that draw their numbers in JavaScript, whether a seed is given or not. */
+const drawing = new Set(['rand', 'randomGamma', 'randomNormal', 'randomUniform', 'randomUniformInt', 'truncatedNormal'])
+const drawn =
+  'Random numbers were drawn in JavaScript while a graph was recorded: they would be the same in every call. Record inside withSeed (trainer/graph/seed.ts), which dropout and noise layers then draw from, or draw with randomUniform and randomNormal of trainer/graph/ops.ts'
+
 class Recorder extends NodeJSKernelBackend {
   graph: Graph | undefined
   /** What stands behind the tensors made while recording: a node's output, or values not yet needed by any node. */
@@ -29,6 +36,12 @@ class Recorder extends NodeJSKernelBackend {
   private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
   /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
   private steps = new WeakMap<Output, Output>()
+  /** True inside `withVariables`, where a variable that learns must not become a constant. */
+  learning = false
+  /** tfjs kernels at work, outermost first. */
+  private kernels: string[] = []
+  /** Errors that say already where they came from. */
+  private located = new WeakSet<object>()
 
   /** Begins a graph, or none. What was known of tensors belongs to the graph before. */
   begin(graph: Graph | undefined): void {
@@ -44,6 +57,26 @@ class Recorder extends NodeJSKernelBackend {
     return this.graph
   }
 
+  /** An error that ends with where in the caller's program it came from. */
+  refusal(message: string, cause?: unknown): Error {
+    const error = new Error(`${message}${whereabouts(this.kernels.at(-1))}`, { cause })
+    this.located.add(error)
+    return error
+  }
+
+  /** Runs a tfjs kernel; what it throws then says where it came from. */
+  within<T>(kernel: string, body: () => T): T {
+    this.kernels.push(kernel)
+    try {
+      return body()
+    } catch (error) {
+      if (!(error instanceof Error) || this.located.has(error)) throw error
+      throw this.refusal(error.message, error)
+    } finally {
+      this.kernels.pop()
+    }
+  }
+
   /** A tensor that stands for a graph's output. */
   symbol(output: Output): tf.Tensor {
     const dataId = {}
@@ -55,6 +88,10 @@ class Recorder extends NodeJSKernelBackend {
   output(tensor: tf.TensorInfo): Output {
     const known = this.outputs.get(tensor.dataId)
     if (known) return known
+    if (this.learning && tensor instanceof tf.Variable && tensor.trainable)
+      throw this.refusal(
+        `Expected all variables that learn to be given, found ${tensor.name}, which would stay as it is now. Add it, or set its trainable to false`,
+      )
     const written = this.written.get(tensor.dataId)
     const dtype = written?.dtype ?? tensor.dtype
     if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
@@ -92,6 +129,7 @@ class Recorder extends NodeJSKernelBackend {
       op,
       wired.map(({ ref }) => ref),
       { ...Object.fromEntries(implied), ...attrs },
+      nodeName(op),
     )
     return inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
   }
@@ -121,12 +159,13 @@ class Recorder extends NodeJSKernelBackend {
     const [left, right] = [this.output(a), this.output(b)]
     const [gradient, x] = this.steps.has(right) ? [left, this.steps.get(right)] : [right, this.steps.get(left)]
     if (!x || gradient.shape.join() !== x.shape.join()) return undefined
-    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: x.dtype } })[0]!)
+    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: tfjsType(x.dtype) as DataType } })[0]!)
   }
 
   // Storage: what tfjs writes while recording (axes, scalars, shapes) is kept as values until a node needs it.
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    if (opsUnderWay().some((op) => drawing.has(op))) throw this.refusal(drawn)
     const dataId = {}
     this.written.set(dataId, { values, shape, dtype })
     return dataId
@@ -139,8 +178,8 @@ class Recorder extends NodeJSKernelBackend {
   override readSync(dataId: object): tf.backend_util.BackendValues {
     const known = this.written.get(dataId)?.values ?? this.outputs.get(dataId)?.values
     if (!known)
-      throw new Error(
-        'A value that the graph will compute was read while it was recorded. Keep it a tensor; data(), print() and conditions on it cannot be recorded.',
+      throw this.refusal(
+        'A value that the graph will compute was read while it was recorded. Keep it a tensor; data(), print() and conditions on it cannot be recorded',
       )
     return known as tf.backend_util.BackendValues
   }
@@ -168,29 +207,6 @@ function canonicalOp(op: string, [a, b]: Output[]): string {
   return bias ? 'BiasAdd' : 'AddV2'
 }
 
-/** Opens the sizes that were recorded for the first dimension where an op states them as a constant. */
-function openBatch(graph: Graph, op: string, inputs: Output[]): Output[] {
-  const opened = (at: number) => {
-    const values = Int32Array.from(inputs[at]!.values!)
-    values[0] = -1
-    return inputs.with(at, graph.constant(values, inputs[at]!.shape, 'int32'))
-  }
-  if (op === 'Reshape' && inputs[1]!.values!.length > 0) return opened(1)
-  if (op === 'Slice' && inputs[1]!.values![0] === 0 && inputs[2]!.values![0] === inputs[0]!.shape[0]) return opened(2)
-  if (op === 'Conv2DBackpropInput') {
-    const int32 = { type: 'int32' } as const
-    const [size, , dy] = inputs as [Output, Output, Output]
-    const shape = graph.add('Shape', [dy.ref], { T: { type: dy.dtype }, out_type: int32 })
-    const [zero, one] = [graph.constant(new Int32Array([0]), [1], 'int32'), graph.constant(new Int32Array([1]), [1], 'int32')]
-    const batch = graph.add('Slice', [shape, zero.ref, one.ref], { T: int32, Index: int32 })
-    const rest = graph.constant(Int32Array.from(size.values!.slice(1)), [3], 'int32')
-    const axis = graph.constant(new Int32Array([0]), [], 'int32')
-    const open = graph.add('ConcatV2', [batch, rest.ref, axis.ref], { N: { int: 2 }, T: int32, Tidx: int32 })
-    return inputs.with(0, { ref: open, shape: [4], dtype: 'int32' })
-  }
-  return inputs
-}
-
 /** Kernels that are recorded otherwise than tfjs-node would execute them. `eager` is its own kernel. */
 const rewritten: Record<
   string,
@@ -203,6 +219,19 @@ const rewritten: Record<
     const [from, to] = [recorder.output(inputs.x!), attrs!.dtype as DataType]
     if (from.dtype === to) return recorder.symbol(from)
     return recorder.symbol(recorder.emit('Cast', [from], { SrcT: { type: from.dtype }, DstT: { type: to } })[0]!)
+  },
+  // tfjs-node's kernel reads the indices to check them; in a graph TensorFlow checks them (on the CPU).
+  GatherV2: (recorder, { inputs, attrs }) => {
+    const [x, indices] = [recorder.output(inputs.x!), recorder.output(inputs.indices!)]
+    const axis = recorder.output(tf.scalar(attrs!.axis as number, 'int32'))
+    const int32 = { type: 'int32' } as const
+    const types = {
+      Tparams: { type: isHalf(x) ? 'float32' : x.dtype },
+      Tindices: { type: indices.dtype },
+      Taxis: int32,
+    } as const
+    const batchDims = { int: (attrs!.batchDims as number | undefined) ?? 0 }
+    return recorder.symbol(recorder.emit('GatherV2', [x, indices, axis], { ...types, batch_dims: batchDims })[0]!)
   },
   Step: (recorder, call, eager) => (call.attrs?.alpha ? eager(call) : recorder.recordStep(call.inputs.x!)),
   Multiply: (recorder, call, eager) => recorder.recordReluGrad(call.inputs.a!, call.inputs.b!) ?? eager(call),
@@ -217,7 +246,9 @@ function register(): Recorder {
   tf.registerBackend(backendName, () => made, 0)
   for (const { kernelName, kernelFunc: eager } of tf.getKernelsForBackend('tensorflow')) {
     const rewrite = rewritten[kernelName]
-    tf.registerKernel({ kernelName, backendName, kernelFunc: rewrite ? (call) => rewrite(made, call, eager) : eager })
+    const kernelFunc: tf.KernelFunc = (call) =>
+      made.within(kernelName, () => (rewrite ? rewrite(made, call, eager) : eager(call)))
+    tf.registerKernel({ kernelName, backendName, kernelFunc })
   }
   recorder = made
   return made
@@ -234,9 +265,17 @@ export function toOutput(tensor: tf.Tensor): Output {
 }
 
 /**
- * Runs `body` with every tfjs op recorded into `graph` instead of computed. Tensors from outside become constants.
- * Throws where something cannot be recorded: an op without a shape function, a value read, or random numbers drawn in
- * JavaScript, which would be the same in every call of the graph.
+ * Runs `body` with every tfjs op recorded into `graph` instead of computed, and returns what it returns. Make the graph's
+ * inputs with `graph.placeholder` and `toTensor`, its calls with `toOutput` and `graph.sign`; open it with `openSession`:
+ *
+ *     record(graph, () => {
+ *       const x = graph.placeholder('x', [8, 32, 32, 3], 'float32')
+ *       graph.sign('predict', { x }, { y: toOutput(model.apply(toTensor(x)) as tf.Tensor) })
+ *     })
+ *
+ * Tensors from outside, weights among them, become constants. What a recording cannot hold is refused with an error that
+ * names the kernel, the op, the layer and the caller's line: an op without a shape function, a value that is read, random
+ * numbers drawn in JavaScript (they would be the same in every call), a body that waits.
  */
 export function record<T>(graph: Graph, body: () => T): T {
   const backend = register()
@@ -244,17 +283,20 @@ export function record<T>(graph: Graph, body: () => T): T {
   if (backend.graph) throw new Error('A graph is being recorded already; record one after the other')
   backend.begin(graph)
   Math.random = () => {
-    throw new Error(
-      'Random numbers were drawn in JavaScript while a graph was recorded; they would be the same in every call. Use randomUniform of trainer/graph/ops.ts.',
-    )
+    throw backend.refusal(drawn)
   }
   // setBackend does its work before it first awaits, since the recorder needs no preparation.
   void tf.setBackend(backendName)
   try {
     let result: T
     tf.tidy(() => {
-      result = body()
+      result = withLayersNoted(body)
     })
+    if (result! instanceof Promise) {
+      // What fails in it later has been said here.
+      result.catch(() => {})
+      throw new Error('Expected a body that records at once, found one that waits (a Promise). Load data before recording')
+    }
     return result!
   } finally {
     Math.random = random
@@ -265,7 +307,7 @@ export function record<T>(graph: Graph, body: () => T): T {
 
 /**
  * Runs `body` with the variables standing for outputs of the graph. What `body` assigns to them is not done but returned:
- * the outputs that hold their new values.
+ * the outputs that hold their new values. Other variables become constants; one that is trainable is refused.
  */
 export function withVariables<T>(variables: readonly { variable: tf.Variable; output: Output }[], body: () => T) {
   const own = variables.map(({ variable }) => variable.dataId)
@@ -273,13 +315,16 @@ export function withVariables<T>(variables: readonly { variable: tf.Variable; ou
   variables.forEach(({ variable }, i) => {
     variable.dataId = symbols[i]!
   })
+  const backend = register()
   try {
+    backend.learning = true
     const result = body()
     const assigned = variables.flatMap(({ variable }, i) =>
       variable.dataId === symbols[i] ? [] : [{ variable, output: toOutput(variable) }],
     )
     return { result, assigned }
   } finally {
+    backend.learning = false
     variables.forEach(({ variable }, i) => {
       variable.dataId = own[i]!
     })

@@ -45,26 +45,52 @@ function windowed(size: number, window: number, stride: number, dilation: number
   throw new Error(`Expected padding SAME or VALID, found ${padding}`)
 }
 
-const conv2d =
+/** Throws for another order: tfjs-layers has none, nor has TensorFlow on the CPU. */
+function channelsLast(attrs: Attrs): void {
+  const format = 'data_format' in attrs ? (attr(attrs, 'data_format', 'string') as string) : 'NHWC'
+  if (!format.endsWith('C'))
+    throw new Error(`Expected channels last (NHWC, NDHWC), found data format ${format}; transpose first`)
+}
+
+/** Sizes between the batch and the channels after a convolution or pooling window, for any number of dimensions. */
+function windows(shape: number[], window: number[], attrs: Attrs): number[] {
+  channelsLast(attrs)
+  const padding = attr(attrs, 'padding', 'string')
+  const strides = ints(attrs, 'strides')
+  const dilations = ['dilations', 'rates'].flatMap((name) => (name in attrs ? ints(attrs, name) : []))
+  return window.map((size, i) => {
+    const at = i + 1
+    if (padding !== 'EXPLICIT') return windowed(shape[at]!, size, strides[at]!, dilations[at] ?? 1, padding)
+    const pads = ints(attrs, 'explicit_paddings')
+    return windowed(shape[at]! + pads[2 * at]! + pads[2 * at + 1]!, size, strides[at]!, dilations[at] ?? 1, 'VALID')
+  })
+}
+
+const conv =
   (channels: (filter: number[]) => number): Infer =>
   ([x, filter], attrs) => {
-    const [n, h, w] = x!.shape as [number, number, number, number]
-    const [fh, fw] = filter!.shape as [number, number, number, number]
-    const strides = ints(attrs, 'strides')
-    const dilations = 'dilations' in attrs ? ints(attrs, 'dilations') : [1, 1, 1, 1]
-    const padding = attr(attrs, 'padding', 'string')
-    const height = windowed(h, fh, strides[1]!, dilations[1]!, padding)
-    const width = windowed(w, fw, strides[2]!, dilations[2]!, padding)
-    return [{ shape: [n, height, width, channels(filter!.shape)], dtype: x!.dtype }]
+    const inner = windows(x!.shape, filter!.shape.slice(0, x!.shape.length - 2), attrs)
+    return [{ shape: [x!.shape[0]!, ...inner, channels(filter!.shape)], dtype: x!.dtype }]
   }
 
 const pool: Infer = ([x], attrs) => {
-  const [n, h, w, c] = x!.shape as [number, number, number, number]
-  const [window, strides, padding] = [ints(attrs, 'ksize'), ints(attrs, 'strides'), attr(attrs, 'padding', 'string')]
-  const height = windowed(h, window[1]!, strides[1]!, 1, padding)
-  const width = windowed(w, window[2]!, strides[2]!, 1, padding)
-  return [{ shape: [n, height, width, c], dtype: x!.dtype }]
+  const inner = windows(x!.shape, ints(attrs, 'ksize').slice(1, -1), attrs)
+  return [{ shape: [x!.shape[0]!, ...inner, x!.shape.at(-1)!], dtype: x!.dtype }]
 }
+
+/** Moves sizes between the batch and the dimensions after it; `sign` 1 gathers blocks in the batch, -1 lays them out. */
+const blocks =
+  (sign: 1 | -1): Infer =>
+  ([x, block, paddings]) => {
+    const [sizes, pads] = [known(block, 'the sizes of blocks'), known(paddings, 'the paddings of blocks')]
+    const count = sizes.reduce((product, size) => product * size ** sign, 1)
+    const inner = sizes.map((size, i) =>
+      sign === 1
+        ? (x!.shape[i + 1]! + pads[2 * i]! + pads[2 * i + 1]!) / size
+        : x!.shape[i + 1]! * size - pads[2 * i]! - pads[2 * i + 1]!,
+    )
+    return [{ shape: [Math.round(x!.shape[0]! * count), ...inner, ...x!.shape.slice(sizes.length + 1)], dtype: x!.dtype }]
+  }
 
 /** For ops one of whose inputs states the whole output shape. */
 const sizedBy =
@@ -82,12 +108,14 @@ const reshape: Infer = ([x, wanted]) => {
   return [{ shape: shape.map((size) => (size === -1 ? util.sizeFromShape(x!.shape) / rest : size)), dtype: x!.dtype }]
 }
 
+const drawn: Infer = ([shape], attrs) => [{ shape: known(shape, 'the shape of random numbers'), dtype: type(attrs, 'dtype') }]
+
 const table: Record<string, Infer> = {
   ...Object.fromEntries(
     (
       'Abs Acos Acosh AddN Asin Asinh Atan Atanh BiasAdd Ceil Cos Cosh Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p LogSoftmax ' +
       'LogicalNot LRN Neg OnesLike Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus Sqrt Square Tan ' +
-      'Tanh ZerosLike EluGrad LeakyReluGrad Relu6Grad ReluGrad SeluGrad SigmoidGrad TanhGrad StopGradient'
+      'Tanh ZerosLike Cumprod Cumsum Dilation2DBackpropInput EluGrad LeakyReluGrad LRNGrad MaxPool3DGrad MaxPoolGrad TensorScatterUpdate Relu6Grad ReluGrad SeluGrad SigmoidGrad TanhGrad StopGradient'
     )
       .split(' ')
       .map((op) => [op, same]),
@@ -120,6 +148,7 @@ const table: Record<string, Infer> = {
   Transpose: ([x, perm]) => [{ shape: known(perm, 'a permutation').map((i) => x!.shape[i]!), dtype: x!.dtype }],
   ReverseV2: same,
   DepthToSpace: ([x], attrs) => {
+    channelsLast(attrs)
     const [[n, h, w, c], block] = [x!.shape as [number, number, number, number], attr(attrs, 'block_size', 'int') as number]
     return [{ shape: [n, h * block, w * block, c / (block * block)], dtype: x!.dtype }]
   },
@@ -161,11 +190,51 @@ const table: Record<string, Infer> = {
     const times = known(multiples, 'the multiples of a tile')
     return [{ shape: x!.shape.map((n, i) => n * times[i]!), dtype: x!.dtype }]
   },
-  GatherV2: ([x, indices, axis]) => {
+  GatherV2: ([x, indices, axis], attrs) => {
     const at = known(axis, 'the axis of a gather')[0]!
-    return [{ shape: x!.shape.toSpliced(at, 1, ...indices!.shape), dtype: x!.dtype }]
+    const batchDims = 'batch_dims' in attrs ? (attr(attrs, 'batch_dims', 'int') as number) : 0
+    return [{ shape: x!.shape.toSpliced(at, 1, ...indices!.shape.slice(batchDims)), dtype: x!.dtype }]
+  },
+  GatherNd: ([x, indices]) => [
+    { shape: [...indices!.shape.slice(0, -1), ...x!.shape.slice(indices!.shape.at(-1))], dtype: x!.dtype },
+  ],
+  ScatterNd: sizedBy(2, 1),
+  SparseToDense: sizedBy(1, 2),
+  UnsortedSegmentSum: ([x, ids, count]) => [
+    { shape: [known(count, 'the number of segments')[0]!, ...x!.shape.slice(ids!.shape.length)], dtype: x!.dtype },
+  ],
+  Bincount: ([, size, weights]) => [{ shape: known(size, 'the number of bins'), dtype: weights!.dtype }],
+  TopKV2: ([x, k]) => {
+    const shape = [...x!.shape.slice(0, -1), known(k, 'the k of a top-k')[0]!]
+    return [
+      { shape, dtype: x!.dtype },
+      { shape, dtype: 'int32' },
+    ]
+  },
+  Range: ([start, stop, step]) => {
+    const [from, to, by] = [start, stop, step].map((input) => known(input, 'the ends and the step of a range')[0]!)
+    return [{ shape: [Math.max(0, Math.ceil((to! - from!) / by!))], dtype: start!.dtype }]
+  },
+  LinSpace: ([start, , count]) => [{ shape: known(count, 'the number of places of a linspace'), dtype: start!.dtype }],
+  Diag: ([x]) => [{ shape: [...x!.shape, ...x!.shape], dtype: x!.dtype }],
+  StridedSlice: ([x, begin, end, strides], attrs) => {
+    const [from, to, by] = [begin, end, strides].map((input) => known(input, 'the ends of a strided slice'))
+    const masks = ['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask'].map(
+      (name) => attr(attrs, name, 'int') as number,
+    ) as [number, number, number, number, number]
+    const { finalShape } = backend_util.slice_util.sliceInfo(x!.shape, from!, to!, by!, ...masks)
+    return [{ shape: finalShape, dtype: x!.dtype }]
   },
   OneHot: ([indices, depth, on]) => [{ shape: [...indices!.shape, known(depth, 'a depth')[0]!], dtype: on!.dtype }],
+  // Letters alone, as tfjs has it: an ellipsis is refused there.
+  Einsum: (inputs, attrs) => {
+    const [terms, result] = (attr(attrs, 'equation', 'string') as string).split('->') as [string, string]
+    const letters = terms
+      .split(',')
+      .flatMap((term, i) => Array.from(term, (letter, j) => [letter, inputs[i]!.shape[j]!] as const))
+    const sizes = new Map(letters)
+    return [{ shape: Array.from(result, (letter) => sizes.get(letter)!), dtype: inputs[0]!.dtype }]
+  },
   BatchMatMulV2: ([a, b], attrs) => {
     const [m, n] = [
       attr(attrs, 'adj_x', 'bool') ? a!.shape.at(-1)! : a!.shape.at(-2)!,
@@ -178,16 +247,25 @@ const table: Record<string, Infer> = {
       },
     ]
   },
-  Conv2D: conv2d((filter) => filter[3]!),
-  DepthwiseConv2dNative: conv2d((filter) => filter[2]! * filter[3]!),
+  Conv2D: conv((filter) => filter[3]!),
+  Conv3D: conv((filter) => filter[4]!),
+  DepthwiseConv2dNative: conv((filter) => filter[2]! * filter[3]!),
+  Dilation2D: conv((filter) => filter[2]!),
   Conv2DBackpropInput: sizedBy(0, 2),
   Conv2DBackpropFilter: sizedBy(1, 0),
   DepthwiseConv2dNativeBackpropInput: sizedBy(0, 2),
   DepthwiseConv2dNativeBackpropFilter: sizedBy(1, 0),
+  Conv3DBackpropInputV2: sizedBy(0, 2),
+  Conv3DBackpropFilterV2: sizedBy(1, 0),
   MaxPool: pool,
+  MaxPool3D: pool,
   AvgPool: pool,
-  MaxPoolGrad: same,
+  AvgPool3D: pool,
   AvgPoolGrad: sizedBy(0, 1),
+  AvgPool3DGrad: sizedBy(0, 1),
+  SpaceToBatchND: blocks(1),
+  BatchToSpaceND: blocks(-1),
+  Dilation2DBackpropFilter: ([, filter]) => [{ shape: filter!.shape, dtype: filter!.dtype }],
   ResizeBilinear: resize,
   CropAndResize: ([x, boxes, , size]) => [
     { shape: [boxes!.shape[0]!, ...known(size, 'the size of crops'), x!.shape[3]!], dtype: 'float32' },
@@ -214,9 +292,8 @@ const table: Record<string, Infer> = {
     { shape: logits!.shape.slice(0, 1), dtype: logits!.dtype },
     { shape: logits!.shape, dtype: logits!.dtype },
   ],
-  StatelessRandomUniform: ([shape], attrs) => [
-    { shape: known(shape, 'the shape of random numbers'), dtype: type(attrs, 'dtype') },
-  ],
+  StatelessRandomUniform: drawn,
+  StatelessRandomNormal: drawn,
 }
 
 /** Shapes and types of all outputs of an op. Throws for an op that graphs cannot be recorded with. */
@@ -224,7 +301,7 @@ export function inferOutputs(op: string, inputs: Output[], attrs: Attrs): Inferr
   const infer = table[op]
   if (!infer)
     throw new Error(
-      `Expected an op that graphs can be recorded with, found ${op}. The stack of this error says what asked for it: write that with other ops, or add the op's shape to trainer/graph/shapes.ts.`,
+      `Expected an op that graphs can be recorded with, found TensorFlow's ${op}. Write it with other ops, or add its shape to trainer/graph/shapes.ts`,
     )
   return infer(inputs, attrs)
 }

@@ -2,21 +2,25 @@
 // weights, moments and statistics live as variables that can be read and written.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
-import { Graph, type Output, type Precision } from './graph.ts'
+import { Graph, type Precision } from './graph.ts'
+import { applyOptimizer, clip, declareState, type Optimizer, type State, slots } from './optimizers.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
+import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
 
-/** AdamW (Loshchilov and Hutter 2019; Kingma and Ba 2015), after clipping by the global norm (Pascanu et al. 2013). */
-export interface AdamW {
-  beta1: number
-  beta2: number
-  epsilon: number
-  /** Taken from weights of rank 2 and more, times the learning rate; biases and normalisation are left alone. */
-  weightDecay: number
-  /** Largest norm of all gradients together; 0 for no limit. */
-  clipNorm: number
-}
-
+/**
+ * What to train, in tfjs's terms. For a LayersModel `model` and one-hot labels:
+ *
+ *     const training = await openTraining({
+ *       variables: new Map(model.weights.map((weight) => [weight.name, weight.read() as tf.Variable])),
+ *       trainable: (name) => model.trainableWeights.some((weight) => weight.name === name),
+ *       inputs: { x: { shape: [32, 28, 28, 1], dtype: 'float32' }, y: { shape: [32, 10], dtype: 'float32' } },
+ *       loss: ({ x, y }) => tf.losses.softmaxCrossEntropy(y!, model.apply(x!, { training: true }) as tf.Tensor),
+ *       evaluate: ({ x }) => ({ scores: model.apply(x!) as tf.Tensor }),
+ *       optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.01, clipNorm: 1 },
+ *     })
+ *     for (let step = 1; step <= steps; step++) training.step({ x, y }, 1e-3, step)
+ */
 export interface TrainingGraph {
   /** Variables of the model by name; all are part of the state, those of `trainable` are learnt. */
   variables: Map<string, tf.Variable>
@@ -24,21 +28,24 @@ export interface TrainingGraph {
   inputs: Record<string, { shape: number[]; dtype: 'uint8' | 'int32' | 'float32' }>
   /** Of the run; with the step it is the seed of `loss`, int32 [2]. Left out: 1. */
   seed?: number
-  /** The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. */
+  /**
+   * The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. tfjs's dropout
+   * and noise layers draw from `seed` (int32 [2], another in each step) by themselves, see `withSeed`.
+   */
   loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D): tf.Scalar
   /** What to compute from the inputs without learning. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
-  optimizer: AdamW
+  optimizer: Optimizer
   /** What convolutions compute in; weights and their updates are float32. */
   compute?: Precision
 }
 
 export interface Training {
-  /** One step. `step` counts from 1. Returns the loss before the update. */
+  /** One step. `step` counts from 1; with the rate it is all that a step draws on but state and inputs. Returns the loss before the update. */
   step(inputs: Record<string, tf.Tensor>, learningRate: number, step: number): number
   /** Runs `evaluate`. The caller disposes what comes back. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
-  /** Weights, and under `<name>/adam_m` and `<name>/adam_v` the moments, as the session has them now. */
+  /** Weights, and under `<name>/<slot>` what the optimizer keeps (`adam_m`, `adam_v`), as the session has them now. */
   read(): Map<string, { shape: number[]; values: Float32Array }>
   /** Replaces state. Throws where a name or a shape is not the session's. */
   write(state: Map<string, { shape: number[]; values: Float32Array }>): void
@@ -47,63 +54,16 @@ export interface Training {
 
 const float32 = { type: 'float32' } as const
 
-interface State {
-  handle: string
-  /** Reads the value from before this call's updates. */
-  read: Output
-  shape: number[]
-}
-
-function declare(graph: Graph, name: string, shape: number[]): State {
-  const handle = graph.add('VarHandleOp', [], { dtype: float32, shape: { shape }, shared_name: { string: name } }, name)
-  const ref = graph.add('ReadVariableOp', [handle], { dtype: float32 }, `${name}/read`)
-  return { handle, shape, read: { ref, shape, dtype: 'float32' } }
-}
-
-/** All gradients, scaled so that their common norm is at most `clipNorm`. */
-function clip(gradients: tf.NamedTensorMap, clipNorm: number): tf.NamedTensorMap {
-  if (clipNorm === 0) return gradients
-  const norm = tf.sqrt(tf.addN(Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)))))
-  const factor = tf.div(clipNorm, tf.maximum(norm, clipNorm))
-  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, factor)]))
-}
-
-/** Records the update of one variable; returns the nodes that have to run for it. */
-function update(
-  graph: Graph,
-  states: Map<string, State>,
-  name: string,
-  gradient: Output,
-  feeds: Record<string, Output>,
-  adam: AdamW,
-): string[] {
-  const [variable, m, v] = [name, `${name}/adam_m`, `${name}/adam_v`].map((key) => states.get(key)!) as [State, State, State]
-  const scalar = (value: number) => graph.constant(new Float32Array([value]), [], 'float32').ref
-  const rate = feeds.learningRate!.ref
-  const [beta1, beta2] = [scalar(adam.beta1), scalar(adam.beta2)]
-  const powers = [beta1, beta2].map((beta) => graph.add('Pow', [beta, feeds.step!.ref], { T: float32 }))
-  const apply = graph.add(
-    'ResourceApplyAdam',
-    [variable.handle, m.handle, v.handle, ...powers, rate, beta1, beta2, scalar(adam.epsilon), gradient.ref],
-    { T: float32, use_locking: { bool: false }, use_nesterov: { bool: false } },
-    `${name}/adam`,
-  )
-  if (adam.weightDecay === 0 || variable.shape.length < 2) return [apply]
-  const share = graph.add('Mul', [rate, scalar(adam.weightDecay)], { T: float32 })
-  const decay = graph.add('Mul', [variable.read.ref, share], { T: float32 })
-  return [graph.add('AssignSubVariableOp', [variable.handle, decay, `^${apply}`], { dtype: float32 }, `${name}/decay`)]
-}
-
 /** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   const graph = new Graph({ compute: recipe.compute ?? 'float32' })
   const states = new Map<string, State>()
   record(graph, () => {
     const names = [...recipe.variables.keys()].filter(recipe.trainable)
-    for (const [name, { shape }] of recipe.variables) states.set(name, declare(graph, name, shape))
+    for (const [name, { shape }] of recipe.variables) states.set(name, declareState(graph, name, shape))
     for (const name of names)
-      for (const moment of ['adam_m', 'adam_v'])
-        states.set(`${name}/${moment}`, declare(graph, `${name}/${moment}`, states.get(name)!.shape))
+      for (const slot of slots(recipe.optimizer))
+        states.set(`${name}/${slot}`, declareState(graph, `${name}/${slot}`, states.get(name)!.shape))
 
     const inputs = Object.fromEntries(
       Object.entries(recipe.inputs).map(([name, { shape, dtype }]) => [name, graph.placeholder(name, shape, dtype)]),
@@ -118,17 +78,18 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
 
     const { result, assigned } = withVariables(bound, () => {
       const learnt = names.map((name) => recipe.variables.get(name)!)
-      const { value, grads } = tf.variableGrads(() => recipe.loss(symbols(), toTensor(feeds.seed) as tf.Tensor1D), learnt)
+      const seed = toTensor(feeds.seed) as tf.Tensor1D
+      const { value, grads } = tf.variableGrads(() => withSeed(seed, () => recipe.loss(symbols(), seed)), learnt)
       // variableGrads names gradients by the variables' tfjs names, which are not ours.
+      const missing = names.filter((_, i) => !grads[learnt[i]!.name])
+      if (missing.length > 0) throw new Error(`Expected the loss to depend on all that is learnt, but not on ${missing}`)
       const gradients = clip(
-        Object.fromEntries(names.map((name, i) => [name, grads[learnt[i]!.name]!])),
+        learnt.map(({ name }) => grads[name]!),
         recipe.optimizer.clipNorm,
       )
-      return { loss: toOutput(value), gradients: names.map((name) => [name, toOutput(gradients[name]!)] as const) }
+      return { loss: toOutput(value), gradients: names.map((name, i) => [name, toOutput(gradients[i]!)] as const) }
     })
-    const updates = result.gradients.flatMap(([name, gradient]) =>
-      update(graph, states, name, gradient, feeds, recipe.optimizer),
-    )
+    const updates = applyOptimizer(graph, recipe.optimizer, states, result.gradients, feeds)
     for (const { variable, output } of assigned) {
       const name = [...recipe.variables].find(([, own]) => own === variable)![0]
       updates.push(graph.add('AssignVariableOp', [states.get(name)!.handle, output.ref], { dtype: float32 }, `${name}/assign`))

@@ -2,7 +2,7 @@
 // CVPR 2015; Simonyan and Zisserman 2014), with the layer names of the paper's voc-fcn* networks.
 // Padding is 'same' instead of the paper's 100 pixels and crops, so a picture of any size gives a mask of that size.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { BatchNorm, CropLike, Dropout, foldBatchNorm } from './layers.ts'
+import { BatchNorm, CropLike, foldBatchNorm } from './layers.ts'
 
 export interface Architecture {
   net: 'fcn32s' | 'fcn16s' | 'fcn8s'
@@ -112,9 +112,9 @@ export function buildFcn(architecture: Architecture, height: number, width: numb
   })
   const [, , pool3, pool4] = pools as [tf.SymbolicTensor, tf.SymbolicTensor, tf.SymbolicTensor, tf.SymbolicTensor]
   x = conv(x, 'fc6', fc, 7)
-  x = new Dropout({ name: 'drop6', rate: dropout, salt: 6 }).apply(x) as tf.SymbolicTensor
+  x = tf.layers.dropout({ name: 'drop6', rate: dropout }).apply(x) as tf.SymbolicTensor
   x = conv(x, 'fc7', fc, 1)
-  x = new Dropout({ name: 'drop7', rate: dropout, salt: 7 }).apply(x) as tf.SymbolicTensor
+  x = tf.layers.dropout({ name: 'drop7', rate: dropout }).apply(x) as tf.SymbolicTensor
   x = score(x, 'score_fr')
   if (net === 'fcn32s') x = upsample(x, 'upscore', 32, input, false)
   else {
@@ -135,10 +135,6 @@ export function lastUpsampling(model: tf.LayersModel, { net }: Architecture) {
   const before = tf.model({ inputs: model.inputs, outputs: last.input as tf.SymbolicTensor })
   return { before, kernel: last.weights[0]!.read() as tf.Tensor4D, stride }
 }
-
-/** The dropout layers, whose seed a training step sets. */
-export const dropouts = (model: tf.LayersModel): Dropout[] =>
-  model.layers.filter((layer): layer is Dropout => layer instanceof Dropout)
 
 /** All variables of the model, by name: `conv1_1/kernel`, `conv1_1_bn/moving_mean`. */
 export function variables(model: tf.LayersModel): Map<string, tf.Variable> {

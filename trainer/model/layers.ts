@@ -1,6 +1,6 @@
 // Layers that tfjs-layers lacks, or has in a form that a graph cannot hold.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { batchNormTraining, randomUniform } from '../graph/ops.ts'
+import { batchNormTraining } from '../graph/ops.ts'
 
 type Inputs = tf.Tensor | tf.Tensor[]
 type Keywords = { training?: boolean }
@@ -54,36 +54,6 @@ export function foldBatchNorm(
     const scale = tf.mul(weights.gamma, tf.rsqrt(tf.add(weights.variance, epsilon)))
     return { kernel: tf.mul(kernel, scale), bias: tf.sub(weights.beta, tf.mul(weights.mean, scale)) }
   })
-}
-
-/** Dropout (Srivastava et al. 2014) whose random numbers are drawn in the graph, from `seed`, which is set before a step. */
-export class Dropout extends tf.layers.Layer {
-  static className = 'RoadmaskDropout'
-  /** int32 [2]; must differ from step to step. */
-  seed: tf.Tensor1D | undefined
-  private readonly rate: number
-  private readonly salt: number
-
-  constructor({ rate, salt, name }: { rate: number; salt: number; name: string }) {
-    super({ name })
-    this.rate = rate
-    this.salt = salt
-  }
-
-  override computeOutputShape(inputShape: tf.Shape): tf.Shape {
-    return inputShape
-  }
-
-  override call(inputs: Inputs, { training }: Keywords): tf.Tensor {
-    const x = first(inputs)
-    if (!training || this.rate === 0) return tf.clone(x)
-    const seed = this.seed
-    if (!seed) throw new Error(`Expected the seed of ${this.name} to be set before a training step`)
-    return tf.tidy(() => {
-      const kept = tf.greaterEqual(randomUniform(x.shape, seed, this.salt), this.rate)
-      return tf.mul(x, tf.mul(tf.cast(kept, 'float32'), 1 / (1 - this.rate)))
-    })
-  }
 }
 
 /** Cuts the first input to the height and width of the second, from the top left, where pooling's cells begin. */

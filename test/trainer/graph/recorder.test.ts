@@ -2,117 +2,12 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../../trainer/graph/graph.ts'
-import { batchNormTraining, randomUniform, sparseSoftmaxCrossEntropy } from '../../../trainer/graph/ops.ts'
+import { randomNormal, randomUniform } from '../../../trainer/graph/ops.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
-
-type Computation = (...inputs: tf.Tensor[]) => tf.Tensor
-
-/** Runs `f` on `inputs` through a recorded graph. */
-async function recorded(
-  f: (...inputs: tf.Tensor[]) => tf.Tensor[],
-  inputs: tf.Tensor[],
-  dynamicBatch = false,
-): Promise<tf.Tensor[]> {
-  const graph = new Graph({ dynamicBatch })
-  record(graph, () => {
-    const placeholders = inputs.map(({ shape, dtype }, i) => graph.placeholder(`x${i}`, shape, dtype as 'float32'))
-    const outputs = f(...placeholders.map(toTensor))
-    graph.sign(
-      'f',
-      Object.fromEntries(placeholders.map((input, i) => [`x${i}`, input])),
-      Object.fromEntries(outputs.map((output, i) => [`y${i}`, toOutput(output)])),
-    )
-  })
-  const session = await openSession(graph)
-  const called = session.call('f', Object.fromEntries(inputs.map((input, i) => [`x${i}`, input])))
-  session.close()
-  return Object.keys(called)
-    .sort()
-    .map((key) => called[key]!)
-}
-
-const difference = (a: tf.Tensor, b: tf.Tensor) =>
-  tf.tidy(() => tf.max(tf.abs(tf.sub(tf.cast(a, 'float32'), tf.cast(b, 'float32')))).dataSync()[0]!)
-
-const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1, 'float32', seed)
-
-/** Each with inputs whose gradient is wanted too. */
-const computations: Record<string, [Computation, ...number[][]]> = {
-  'conv2d, same': [(x, k) => tf.conv2d(x as tf.Tensor4D, k as tf.Tensor4D, 1, 'same'), [2, 7, 9, 3], [3, 3, 3, 4]],
-  'conv2d, valid, stride 2': [(x, k) => tf.conv2d(x as tf.Tensor4D, k as tf.Tensor4D, 2, 'valid'), [2, 8, 9, 3], [3, 3, 3, 4]],
-  'transposed convolution': [
-    (x, k) => tf.conv2dTranspose(x as tf.Tensor4D, k as tf.Tensor4D, [2, 10, 14, 2], 2, 'same'),
-    [2, 5, 7, 3],
-    [4, 4, 2, 3],
-  ],
-  'depthwise convolution': [
-    (x, k) => tf.depthwiseConv2d(x as tf.Tensor4D, k as tf.Tensor4D, 1, 'same'),
-    [2, 6, 6, 3],
-    [3, 3, 3, 2],
-  ],
-  'max pooling of odd sizes': [(x) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'same'), [2, 7, 5, 3]],
-  'average pooling': [(x) => tf.avgPool(x as tf.Tensor4D, 3, 2, 'same'), [2, 7, 6, 3]],
-  relu: [(x) => tf.relu(x), [3, 5]],
-  'relu of a sum, used twice': [(x, y) => tf.add(tf.relu(tf.add(x, y)), tf.mul(x, 2)), [3, 5], [5]],
-  relu6: [(x) => tf.relu6(tf.mul(x, 5)), [3, 5]],
-  elu: [(x) => tf.elu(x), [3, 5]],
-  sigmoid: [(x) => tf.sigmoid(x), [3, 5]],
-  tanh: [(x) => tf.tanh(x), [3, 5]],
-  softplus: [(x) => tf.softplus(x), [3, 5]],
-  softmax: [(x) => tf.softmax(x), [3, 5]],
-  logSumExp: [(x) => tf.logSumExp(x, 1), [3, 5]],
-  'log and sqrt': [(x) => tf.log(tf.sqrt(tf.add(tf.square(x), 1))), [3, 5]],
-  'broadcast arithmetic': [(x, y) => tf.div(tf.sub(tf.mul(x, y), y), tf.add(tf.square(y), 1)), [4, 3, 5], [3, 1]],
-  'mean and max': [(x) => tf.add(tf.mean(x, [0, 2], true), tf.max(x, 1, true)), [4, 3, 5]],
-  'matMul, transposed': [(x, y) => tf.matMul(x, y, false, true), [4, 3], [5, 3]],
-  'reshape, transpose, slice': [(x) => tf.slice(tf.transpose(tf.reshape(x, [6, 4]), [1, 0]), [1, 2], [2, 3]), [2, 3, 4]],
-  'concat, stack, pad': [
-    (x, y) =>
-      tf.pad(tf.concat([x, tf.stack([y, y])], 1), [
-        [1, 0],
-        [0, 2],
-      ]),
-    [2, 3],
-    [4],
-  ],
-  'expandDims and tile': [(x) => tf.tile(tf.expandDims(x, 1), [1, 3, 1]), [4, 2]],
-  'bilinear resize': [(x) => tf.image.resizeBilinear(x as tf.Tensor4D, [9, 11], false, true), [2, 4, 5, 3]],
-  'batch normalisation in inference': [
-    (x, m, v, b, g) =>
-      tf.batchNorm(x as tf.Tensor4D, m as tf.Tensor1D, tf.abs(v) as tf.Tensor1D, b as tf.Tensor1D, g as tf.Tensor1D, 1e-3),
-    [2, 4, 5, 3],
-    [3],
-    [3],
-    [3],
-    [3],
-  ],
-  'batch normalisation in training': [
-    (x, g, b) => batchNormTraining(x as tf.Tensor4D, g as tf.Tensor1D, b as tf.Tensor1D, 1e-3).y,
-    [2, 4, 5, 3],
-    [3],
-    [3],
-  ],
-  'sparse softmax cross-entropy': [
-    (x) => sparseSoftmaxCrossEntropy(x as tf.Tensor2D, tf.tensor1d([0, 2, 1, 1], 'int32')),
-    [4, 3],
-  ],
-  where: [(x, y) => tf.where(tf.tensor1d([1, 0, 1], 'bool').expandDims(1), x, tf.mul(y, y)), [3, 4], [3, 4]],
-  clip: [(x) => tf.clipByValue(x, -0.5, 0.5), [3, 4]],
-}
+import { difference, normal, recorded } from './recorded.ts'
 
 describe('a recorded graph', () => {
-  it.each(Object.entries(computations))('computes %s and its gradient as eager tfjs does', async (_, [f, ...shapes]) => {
-    const inputs = shapes.map((shape, i) => normal(shape, i + 1))
-    const [expected] = await recorded((...x) => [f(...x)], inputs)
-    expect(difference(expected!, f(...inputs))).toBeLessThan(1e-5)
-
-    const weights = normal(expected!.shape, 99)
-    const gradients = (...x: tf.Tensor[]) => tf.grads((...y: tf.Tensor[]) => tf.sum(tf.mul(f(...y), weights)))(x)
-    const [ours, eager] = [await recorded((...x) => gradients(...x), inputs), gradients(...inputs)]
-    for (const [i, gradient] of eager.entries()) expect(difference(ours[i]!, gradient)).toBeLessThan(2e-5)
-  })
-
   it('records the gradient of relu as one op', () => {
     const graph = new Graph()
     record(graph, () => {
@@ -144,29 +39,76 @@ describe('a recorded graph', () => {
     session.close()
   })
 
-  it('draws random numbers by seed alone, the same recorded and eager', async () => {
+  it.each([
+    ['uniform', randomUniform],
+    ['normal', randomNormal],
+  ])('draws %s numbers by seed alone, the same recorded and eager', async (_, draw) => {
     const seed = tf.tensor1d([7, 3], 'int32')
-    const [ours] = await recorded((s) => [randomUniform([4, 5], s as tf.Tensor1D)], [seed])
-    expect(difference(ours!, randomUniform([4, 5], seed))).toBe(0)
-    expect(difference(ours!, randomUniform([4, 5], tf.tensor1d([8, 3], 'int32')))).toBeGreaterThan(0.1)
+    const [ours] = await recorded((s) => [draw([4, 5], s as tf.Tensor1D)], [seed])
+    expect(difference(ours!, draw([4, 5], seed))).toBe(0)
+    expect(difference(ours!, draw([4, 5], tf.tensor1d([8, 3], 'int32')))).toBeGreaterThan(0.1)
   })
 
   const x = (graph: Graph) => toTensor(graph.placeholder('x', [2, 3], 'float32'))
-  it.each([
+  const train = (layer: tf.layers.Layer) => (g: Graph) => layer.apply(x(g), { training: true })
+  const draws = (op: string) => new RegExp(`Random numbers were drawn in JavaScript.*withSeed.*op ${op}`)
+  it.each<[string, (g: Graph) => unknown, RegExp]>([
+    ['dropout', (g) => tf.dropout(x(g), 0.5), draws('dropout > randomUniform')],
+    ['dropout with a seed', (g) => tf.dropout(x(g), 0.5, undefined, 7), draws('dropout > randomUniform')],
+    ['uniform numbers', (g) => tf.mul(x(g), tf.randomUniform([2, 3])), draws('randomUniform')],
+    ['uniform numbers with a seed', (g) => tf.mul(x(g), tf.randomUniform([3], 0, 1, 'float32', 7)), draws('randomUniform')],
+    ['uniform integers with a seed', () => tf.randomUniformInt([3], 0, 9, 7), draws('randomUniformInt')],
+    ['normal numbers', (g) => tf.add(x(g), tf.randomNormal([2, 3])), draws('randomNormal')],
+    ['normal numbers with a seed', (g) => tf.add(x(g), tf.randomNormal([3], 0, 1, 'float32', 7)), draws('randomNormal')],
+    ['truncated normal numbers', () => tf.truncatedNormal([2, 3]), draws('truncatedNormal')],
+    ['truncated normal numbers with a seed', () => tf.truncatedNormal([3], 0, 1, 'float32', 7), draws('truncatedNormal')],
+    ['gamma numbers with a seed', () => tf.randomGamma([3], 1, 1, 'float32', 7), draws('randomGamma')],
+    ['numbers from a function', () => tf.rand([3], () => 0.5), draws('rand')],
+    ['multinomial draws', (g) => tf.multinomial(x(g) as tf.Tensor2D, 2), draws('multinomial')],
+    ['multinomial draws with a seed', (g) => tf.multinomial(x(g) as tf.Tensor2D, 2, 7), /TensorFlow's Multinomial/],
+    ['a coin tossed in JavaScript', (g) => (Math.random() < 0.5 ? x(g) : 0), /were drawn.*at .*recorder\.test\.ts/],
+    ['a dropout layer without withSeed', train(tf.layers.dropout({ rate: 0.5, seed: 7 })), /layer dropout\w* of class Dropout/],
+    ['a noise layer without withSeed', train(tf.layers.gaussianNoise({ stddev: 1 })), /layer \w+ of class GaussianNoise/],
     [
-      'random numbers drawn in JavaScript',
-      (g: Graph) => tf.mul(x(g), tf.randomUniform([2, 3])),
-      /Random numbers were drawn in JavaScript/,
+      'a layer built while recording',
+      train(tf.layers.dense({ units: 2 })),
+      /drawn in JavaScript.*layer dense\w* of class Dense/,
     ],
-    ['a value that is read', (g: Graph) => x(g).dataSync(), /was read while it was recorded/],
-    ['an op without a shape', (g: Graph) => tf.topk(x(g), 1), /found TopKV2/],
+    ['a value that is read', (g) => x(g).dataSync(), /was read while it was recorded/],
+    ['a body that waits', (g) => x(g).data(), /found one that waits/],
+    [
+      'an op without a shape',
+      (g) => tf.unique(x(g)),
+      /TensorFlow's UniqueV2.*\(kernel Unique, op unique, at .*recorder\.test\.ts:\d+/,
+    ],
   ])('refuses %s', (_, body, message) => {
     const graph = new Graph()
-    expect(() => record(graph, () => void body(graph))).toThrow(message)
+    expect(() => record(graph, () => body(graph))).toThrow(message)
     // and the next recording, and eager tfjs, work as before
     expect(tf.getBackend()).toBe('tensorflow')
     expect(tf.add(1, 2).dataSync()[0]).toBe(3)
+    expect(Math.random()).toBeLessThan(1)
     expect(() => record(new Graph(), () => tf.add(1, 2))).not.toThrow()
+  })
+
+  it('names nodes after the layer that asks for them', () => {
+    const graph = new Graph()
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3], name: 'fc' })] })
+    record(graph, () => void tf.square(model.apply(x(graph)) as tf.Tensor))
+    expect(graph.nodes.map(({ name }) => name)).toEqual(expect.arrayContaining(['fc/BatchMatMulV2', 'Square']))
+  })
+
+  it('says which layer of a model and which line of the caller it refuses', () => {
+    class Sorted extends tf.layers.Layer {
+      static className = 'Sorted'
+      override call(inputs: tf.Tensor | tf.Tensor[]) {
+        return tf.unique(inputs as tf.Tensor).values
+      }
+    }
+    const model = tf.sequential({ layers: [tf.layers.reLU({ inputShape: [3] }), new Sorted({ name: 'head' })] })
+    const graph = new Graph()
+    const line = /op unique, layer head of class Sorted, at \S*recorder\.test\.ts:\d+:\d+\)/
+    expect(() => record(graph, () => void model.apply(x(graph)))).toThrow(line)
   })
 
   it('holds a tensor from outside as a constant in every graph that uses it', async () => {

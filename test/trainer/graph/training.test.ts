@@ -1,23 +1,22 @@
 // The training step as one graph call, against tfjs's own eager training of the same network.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { afterAll, describe, expect, it } from 'vitest'
+import { withSeed } from '../../../trainer/graph/seed.ts'
 import { openTraining, type Training } from '../../../trainer/graph/training.ts'
-import { type Architecture, buildFcn, dropouts, normalise, variables } from '../../../trainer/model/fcn.ts'
+import { type Architecture, buildFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
 import { meanCrossEntropy } from '../../../trainer/model/loss.ts'
 
 const [n, h, w] = [2, 40, 52]
 const pictures = Uint8Array.from({ length: n * h * w * 3 }, (_, i) => (i * 7919) % 251)
 const labels = Uint8Array.from({ length: n * h * w }, (_, i) => (i % 5 === 0 ? 255 : Math.floor((i % w) / 20) % 2))
-const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0, clipNorm: 0 }
+const adam = { kind: 'adamw' as const, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0, clipNorm: 0 }
 
 function network(architecture: Partial<Architecture>) {
   const model = buildFcn({ net: 'fcn8s', width: 0.1, fc: 24, batchNorm: true, dropout: 0, classes: 2, ...architecture }, h, w)
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
-  const loss = (inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D) => {
-    for (const layer of dropouts(model)) layer.seed = seed
-    return meanCrossEntropy(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!)
-  }
+  const loss = (inputs: Record<string, tf.Tensor>) =>
+    meanCrossEntropy(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!)
   const open = (optimizer = adam) =>
     openTraining({
       variables: named,
@@ -59,7 +58,7 @@ describe('the training graph', () => {
     for (let step = 1; step <= 4; step++) {
       const ours = training.step(bytes, 1e-3, step)
       const eager = tf.tidy(() => {
-        const { value, grads } = tf.variableGrads(() => loss(ints, tf.tensor1d([1, step], 'int32')), learnt)
+        const { value, grads } = withSeed(tf.tensor1d([1, step], 'int32'), () => tf.variableGrads(() => loss(ints), learnt))
         optimizer.applyGradients(Object.entries(grads).map(([name, tensor]) => ({ name, tensor })))
         return value.dataSync()[0]!
       })
@@ -115,18 +114,9 @@ describe('the training graph', () => {
     for (let step = 1; step <= 3; step++) whole.step(bytes, 1e-3, step)
     const state = whole.read()
     resumed.write(state)
-    for (let step = 4; step <= 5; step++) expect(resumed.step(bytes, 1e-3, step)).toBeCloseTo(whole.step(bytes, 1e-3, step), 5)
+    // Bit for bit on a CPU, with as many threads and the same oneDNN; a GPU adds in another order.
+    for (let step = 4; step <= 5; step++) expect(resumed.step(bytes, 1e-3, step)).toBe(whole.step(bytes, 1e-3, step))
+    expect(resumed.read()).toEqual(whole.read())
     expect(() => resumed.write(new Map([...state].slice(1)))).toThrow(/Expected state conv1_1\/kernel/)
-  })
-
-  it('leaks no tensor in its calls', async () => {
-    const { open } = network({})
-    const training = await begin(open())
-    training.step(bytes, 1e-3, 1)
-    const before = tf.memory().numTensors
-    for (let step = 2; step < 20; step++) training.step(bytes, 1e-3, step)
-    tf.dispose(training.evaluate(bytes))
-    training.read()
-    expect(tf.memory().numTensors).toBe(before)
   })
 })
