@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh            what the agent and the trainer need
 #   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python
+#   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch
 #
 # Every npm script, the container image and CI call it. It does what is missing, in order, and nothing (in a fraction of a
 # second, without a word) when all is there; it can be interrupted at any moment and goes on from there the next time.
@@ -28,6 +29,7 @@ work=.setup/work.$$
 . deploy/setup/addons.sh
 . deploy/setup/programs.sh
 . deploy/setup/python.sh
+. deploy/setup/bench.sh
 
 main() {
   case ${1:-} in
@@ -36,10 +38,11 @@ main() {
       with_tests=true
       steps+=(python)
       ;;
+    --bench) steps+=(bench) ;;
     *)
       say "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")"
       if [[ $1 == --help ]]; then exit 0; fi
-      die "" "Expected nothing, --tests or --help, found $1."
+      die "" "Expected nothing, --tests, --bench or --help, found $1."
       ;;
   esac
   check_machine

@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 /** What `serve` answers: class ids [n, h, w], share of each class [n, classes], mean probability of the winning class [n]. */
-function serve(answer: Answer, classes: number): Record<string, tf.Tensor> {
+export function serve(answer: Answer, classes: number): Record<string, tf.Tensor> {
   if (classes === 2) {
     const lead = answer.margin?.() ?? margin(answer.logits())
     const road = tf.greater(lead, 0)

@@ -1,0 +1,48 @@
+// The networks and the pictures that are measured.
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { loadPictures } from '../data/batches.ts'
+import { openDataset } from '../data/open-dataset.ts'
+import { makeSyntheticSet } from '../data/synthetic/make-set.ts'
+import { readRun, runPaths } from '../run.ts'
+import type { Task } from './contestant.ts'
+import { examples, type Plan } from './plan.ts'
+
+export type Network = Pick<Task, 'height' | 'width' | 'multiplier' | 'fc' | 'classes' | 'batchNorm' | 'checkpoint'>
+
+/** The networks of a plan: VGG16 at each of its widths, or the one of its run. Throws where peers could not build that. */
+export async function networksOf({ run, widths, measurement }: Plan): Promise<Network[]> {
+  if (run === undefined)
+    return widths.map((multiplier) => ({
+      // KITTI's road pictures as they are usually trained with.
+      width: 576,
+      height: 160,
+      multiplier,
+      fc: Math.round(4096 * multiplier),
+      classes: 2,
+      // A trained one is folded into the convolutions, so that inference is the same without.
+      batchNorm: measurement === 'training',
+    }))
+  const { settings, input } = await readRun(run)
+  if (settings.net !== 'fcn8s' || settings.classes !== 'road' || input.width % 32 || input.height % 32)
+    throw new Error(
+      `--run: expected an fcn8s for road whose width and height are multiples of 32, found ${settings.net} for ${settings.classes}, ${input.width} x ${input.height}`,
+    )
+  const { width: multiplier, fc, batchNorm } = settings
+  const { width, height } = input
+  return [{ width, height, multiplier, fc, batchNorm, classes: 2, checkpoint: resolve(runPaths(run).best) }]
+}
+
+/** Writes pictures.raw, uint8 [examples, h, w, 3], and labels.raw, uint8 [examples, h, w]. Rendered ones where `spec` names no others. */
+export async function writeExamples(folder: string, { width, height }: Network, spec?: string): Promise<void> {
+  const set = join(folder, 'set')
+  if (spec === undefined)
+    await makeSyntheticSet(set, { pictures: examples, testPictures: 0, width, height, onProgress: () => {} })
+  const data = await openDataset(spec ?? `kitti:${set}`, { seed: 1, valFraction: 0.2 })
+  const some = [...data.val, ...data.train].slice(0, examples)
+  if (some.length < examples) throw new Error(`--data: expected ${examples} labelled pictures, found ${some.length}`)
+  const pictures = await loadPictures(data, some, { input: { width, height, fit: 'crop' } })
+  const sources = await Promise.all(some.map((_, index) => pictures.get(index)))
+  await writeFile(join(folder, 'pictures.raw'), Buffer.concat(sources.map(({ picture }) => picture.pixels)))
+  await writeFile(join(folder, 'labels.raw'), Buffer.concat(sources.map(({ label }) => label.ids)))
+}
