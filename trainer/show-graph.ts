@@ -4,9 +4,10 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { modelFile, openBundle } from '../deploy/bundle.ts'
 import { type Cost, costOf } from './graph/cost.ts'
+import type { Signature } from './graph/graph.ts'
 import { writeGraphView } from './graph/graph-view.ts'
 import { readSavedModel } from './graph/read-graph.ts'
-import { inferShapes } from './graph/saved-shapes.ts'
+import { ancestors, inferShapes } from './graph/saved-shapes.ts'
 import { computeTypes, gflops, layerTable, signatureText, timingTable } from './report/graph-table.ts'
 import { timeCalls } from './time-calls.ts'
 
@@ -50,16 +51,12 @@ async function showGraph(): Promise<void> {
   const { dir, manifest } = await openBundle(resolve(here, folder))
   const { nodes, signatures } = readSavedModel(await readFile(join(dir, modelFile)))
   const shapes = inferShapes(nodes, 1)
+  const refs = ({ outputs }: Signature) => Object.values(outputs).map(({ ref }) => ref)
   const costs: Record<string, Cost> = {}
-  for (const [name, { outputs }] of Object.entries(signatures))
-    costs[name] = costOf(
-      nodes,
-      Object.values(outputs).map(({ ref }) => ref),
-      shapes,
-    )
+  for (const [name, signature] of Object.entries(signatures)) costs[name] = costOf(nodes, refs(signature), shapes)
   const view = resolve(here, out ?? join('graph', manifest.name))
   if (!relative(dir, view).startsWith('..')) throw new Error(`--out: expected a folder outside the bundle, found ${view}`)
-  const files = await writeGraphView(view, nodes)
+  const files = await writeGraphView(view, ancestors(nodes, Object.values(signatures).flatMap(refs)))
 
   if (!json) {
     const { net, width } = manifest.architecture

@@ -50,7 +50,7 @@ main() {
 
 newest_version() {
   local listed
-  wheels=.setup/wheels/compat
+  wheels=$work
   listed=$(clean_pip "$(type -P python3)" index versions "$package" 2>/dev/null) ||
     die "pip could not tell which versions of $package there are."
   head -n 1 <<<"$listed" | sed 's/.*(\(.*\)).*/\1/'
@@ -84,6 +84,7 @@ fetch_wheel() {
     if download_wheels 'No matching distribution|No space left' "$python" "$package==$version"; then
       if [[ $candidate == none ]]; then candidate=''; fi
       printf '%s' "$candidate" >"$home/interpreter"
+      : >"$work/fetching"
       return
     fi
   done

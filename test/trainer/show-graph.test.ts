@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { modelFile, openBundle } from '../../deploy/bundle.ts'
+import { openBundle } from '../../deploy/bundle.ts'
 import { costOf } from '../../trainer/graph/cost.ts'
 import { Graph, savedModel } from '../../trainer/graph/graph.ts'
-import { crc32c } from '../../trainer/graph/graph-view.ts'
+import { crc32c, viewNodes } from '../../trainer/graph/graph-view.ts'
 import { readGraphDef, readSavedModel } from '../../trainer/graph/read-graph.ts'
 import { record, toOutput, toTensor } from '../../trainer/graph/recorder.ts'
 import { inferShapes } from '../../trainer/graph/saved-shapes.ts'
@@ -137,6 +137,18 @@ describe('npm run graph', () => {
     return promisify(execFile)(process.execPath, [program, ...args], { cwd: dir, env: { ...process.env, INIT_CWD: dir } })
   }
 
+  it('shows a layer as one box, and of weights only their shape', () => {
+    const saved = readSavedModel(Buffer.concat(savedModel(recordSmall())))
+    const shown = viewNodes(saved.nodes)
+    const first = shown.filter(({ name }) => name.startsWith('first/')).map(({ name }) => name)
+    expect(first).toEqual(['first/kernel', 'first/Conv2D', 'first/bias', 'first/Add', 'first/Relu'])
+    const kernel = shown.find(({ name }) => name === 'first/kernel')!
+    expect(kernel.attrs.value).toEqual({ tensor: { values: new Uint8Array(), shape: [3, 3, 3, 20], dtype: 'float32' } })
+    const conv = shown.find(({ name }) => name === 'second/Conv2D_1')!
+    expect(conv.inputs).toEqual(['MaxPool', 'second/kernel'])
+    expect(conv.attrs._output_shapes).toEqual({ shapes: [[-1, 3, 3, 8]] })
+  })
+
   it('times calls and leaves the bundle whole', async () => {
     const { stdout } = await run('--bundle', 'bundle', '--seconds', '0.05', '--out', 'view', '--json')
     const told = JSON.parse(stdout)
@@ -151,7 +163,7 @@ describe('npm run graph', () => {
     await openBundle(join(dir, 'bundle'))
   })
 
-  it('writes a graph and an event file with every node, its shape, and no weights', async () => {
+  it('writes a graph and an event file with the nodes that its signatures need, and their shapes', async () => {
     await run('--bundle', 'bundle', '--seconds', '0', '--out', 'files')
     expect((await readdir(join(dir, 'files'))).sort()).toEqual(['events.out.tfevents.0.graph', 'graph.pb'])
     const graph = await readFile(join(dir, 'files/graph.pb'))
@@ -159,9 +171,16 @@ describe('npm run graph', () => {
     expect(version!.toString('latin1')).toContain('brain.Event:2')
     expect(event!.indexOf(graph)).toBeGreaterThan(0)
     expect(more).toEqual([])
-    const saved = readSavedModel(await readFile(join(dir, 'bundle', modelFile)))
     const shown = readGraphDef(graph)
-    expect(shown).toHaveLength(saved.nodes.length)
+    const taken = new Set(shown.flatMap(({ inputs }) => inputs))
+    expect(shown.map(({ name }) => name).filter((name) => !taken.has(name))).toEqual([
+      'serve/mask',
+      'serve/class_share',
+      'serve/confidence',
+      'score/probability',
+      'logits/logits',
+    ])
+    expect([...taken].filter((input) => !shown.some(({ name }) => name === input))).toEqual([])
     expect(shown.find(({ name }) => name === 'serve/mask')!.attrs._output_shapes).toEqual({ shapes: [[-1, 64, 96]] })
   })
 
