@@ -15,7 +15,9 @@ tensorflow_addon_key() { printf '%s\n%s\n%s' "${node_version%%.*}" "$tensorflow_
 
 # The addon finds its library as ../../deps/lib. In front of it stands a small one that keeps the library's start-up
 # messages off standard error (see quiet-binding.c).
-tensorflow_addon_make() {
+tensorflow_addon_make() { build_tensorflow_addon; }
+
+build_tensorflow_addon() {
   rm -f $tfjs/lib/napi-v8/.built
   open_build $tfjs
   ln -s "$tensorflow_dir" "$build/addon/deps"
@@ -35,7 +37,7 @@ tensorflow_addon_make() {
 link_library() {
   rm -rf "$tfjs/deps.new"
   case $tensorflow_dir in
-    "$root"/*) ln -s "../../../${tensorflow_dir#"$root"/}" $tfjs/deps.new ;;
+    "$root"/*) ln -s --relative "$tensorflow_dir" $tfjs/deps.new ;;
     *) ln -s "$tensorflow_dir" $tfjs/deps.new ;;
   esac
   mv -T $tfjs/deps.new $tfjs/deps

@@ -142,8 +142,7 @@ python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2
 # Fetches what tensorflow.pins has for the kind $1 and the Python version $2 into the folder $wheels, with the companions for
 # any Python where $3 is `all`. pip checks the hashes.
 fetch_pinned_wheels() {
-  local python platforms=() glibc megabytes=0 requirements="" tag requirement size hash
-  python=$(find_python)
+  local megabytes=0 requirements="" tag requirement size hash
   while read -r tag requirement size hash; do
     [[ $tag == "$2" || ($tag == any && $3 == all) ]] || continue
     requirements+="$requirement --hash=sha256:$hash"$'\n'
@@ -151,15 +150,23 @@ fetch_pinned_wheels() {
   done < <(pins "$1")
   need_disk $((megabytes * 3 + 900))
   printf '%s' "$requirements" >"$work/requirements"
-  for glibc in {5..35}; do platforms+=(--platform "manylinux_2_${glibc}_$machine"); done
-  platforms+=(--platform "manylinux2014_$machine" --platform "manylinux2010_$machine" --platform "manylinux1_$machine")
   expect_download "$megabytes"
   note "$megabytes MB to fetch with pip"
-  if ! retry 'DO NOT MATCH THE HASHES|No space left' clean_pip "$python" download --no-deps --require-hashes --only-binary=:all: \
-    --implementation cp --python-version "$2" "${platforms[@]}" --dest "$wheels" --requirement "$work/requirements"; then
+  if ! download_wheels 'DO NOT MATCH THE HASHES|No space left' "$2" --require-hashes --requirement "$work/requirements"; then
     explain_pip "$(awk '{ print $1 }' "$work/requirements" | paste -sd ' ')"
   fi
   : >"$work/fetching"
+}
+
+# pip downloads what the arguments from the third on ask for, for the Python version $2, into $wheels. Where its output
+# matches $1 there is no point in trying again.
+download_wheels() {
+  local python platforms=() glibc
+  python=$(find_python)
+  for glibc in {5..35}; do platforms+=(--platform "manylinux_2_${glibc}_$machine"); done
+  platforms+=(--platform "manylinux2014_$machine" --platform "manylinux2010_$machine" --platform "manylinux1_$machine")
+  retry "$1" clean_pip "$python" download --no-deps --only-binary=:all: --implementation cp --python-version "$2" "${platforms[@]}" \
+    --dest "$wheels" "${@:3}"
 }
 
 # A wheel named by a file or a URL.

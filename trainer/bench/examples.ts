@@ -41,8 +41,8 @@ export async function writeExamples(folder: string, { width, height }: Network, 
   const data = await openDataset(spec ?? `kitti:${set}`, { seed: 1, valFraction: 0.2 })
   const some = [...data.val, ...data.train].slice(0, examples)
   if (some.length < examples) throw new Error(`--data: expected ${examples} labelled pictures, found ${some.length}`)
-  const pictures = await loadPictures(data, some, { input: { width, height, fit: 'crop' } })
+  const pictures = await loadPictures(data, some, { width, height, fit: 'crop' })
   const sources = await Promise.all(some.map((_, index) => pictures.get(index)))
-  await writeFile(join(folder, 'pictures.raw'), Buffer.concat(sources.map(({ picture }) => picture.pixels)))
-  await writeFile(join(folder, 'labels.raw'), Buffer.concat(sources.map(({ label }) => label.ids)))
+  await writeFile(join(folder, 'pictures.raw'), Buffer.concat(sources.map(({ picture }) => picture)))
+  await writeFile(join(folder, 'labels.raw'), Buffer.concat(sources.map(({ label }) => label)))
 }

@@ -49,6 +49,7 @@ export type Attr =
   | { bool: boolean }
   | { string: string }
   | { shape: readonly number[] }
+  | { shapes: readonly (readonly number[])[] }
   | { tensor: { values: Values; shape: readonly number[]; dtype: DataType } }
 
 export type Attrs = Record<string, Attr>
@@ -151,6 +152,11 @@ function attrValue(attr: Attr): Message {
   if ('bool' in attr) return int(5, attr.bool)
   if ('string' in attr) return bytes(2, attr.string)
   if ('shape' in attr) return bytes(7, shapeProto(attr.shape))
+  if ('shapes' in attr)
+    return bytes(
+      1,
+      attr.shapes.flatMap((shape) => bytes(7, shapeProto(shape))),
+    )
   const { values, shape, dtype } = attr.tensor
   const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   return bytes(8, [...int(1, dataTypes[dtype]), ...bytes(2, shapeProto(shape)), ...bytes(4, content)])
@@ -179,7 +185,7 @@ const signatureDef = ({ inputs, outputs }: Signature, dynamicBatch: boolean): Me
 const producer = 1087
 
 /** The graph as tensorflow/core/framework/graph.proto has it. */
-export const graphDef = (graph: Graph): Message => [
+export const graphDef = (graph: Pick<Graph, 'nodes'>): Message => [
   ...graph.nodes.flatMap((node) => bytes(1, nodeDef(node))),
   ...bytes(4, int(1, producer)),
 ]
