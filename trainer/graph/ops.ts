@@ -60,6 +60,10 @@ export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor
   return entropy(logits) as tf.Tensor1D
 }
 
+/** Half the sum of the squares of all values, a scalar, in one pass and without a copy. Has no gradient here. */
+export const l2Loss = (x: tf.Tensor): tf.Scalar =>
+  node().executeSingleOutput('L2Loss', [createTensorsTypeOpAttr('T', 'float32')], [x]) as tf.Scalar
+
 function draw(op: string, shape: number[], seed: tf.Tensor1D, salt: number): tf.Tensor {
   const attrs = [
     createTensorsTypeOpAttr('dtype', 'float32'),

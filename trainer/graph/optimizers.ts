@@ -2,6 +2,7 @@
 // of a table: what it keeps per weight, its numbers, and the op.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Attrs, Graph, Output } from './graph.ts'
+import { l2Loss } from './ops.ts'
 
 export type Optimizer = {
   /** Taken from weights of rank 2 and more, times the learning rate (decoupled, Loshchilov and Hutter 2019); 0 for none. */
@@ -56,12 +57,21 @@ export function declareState(graph: Graph, name: string, shape: number[]): State
 export const slots = (optimizer: Optimizer): string[] =>
   optimizer.kind === 'adamw' ? ['adam_m', 'adam_v'] : optimizer.momentum === 0 ? [] : ['momentum']
 
-/** All gradients, scaled so that their common norm is at most `clipNorm`. */
-export function clip(gradients: tf.Tensor[], clipNorm: number): tf.Tensor[] {
-  if (clipNorm === 0) return gradients
-  const norm = tf.sqrt(tf.addN(gradients.map((gradient) => tf.sum(tf.square(gradient)))))
-  const factor = tf.div(clipNorm, tf.maximum(norm, clipNorm))
-  return gradients.map((gradient) => tf.mul(gradient, factor))
+/**
+ * Gradients divided by `scale`, and shortened so that their common norm is at most `clipNorm`.
+ * @returns them, and whether all of them are numbers (bool scalar), where they had to be scaled
+ */
+export function unscaleAndClip(
+  gradients: tf.Tensor[],
+  clipNorm: number,
+  scale?: tf.Tensor,
+): { gradients: tf.Tensor[]; finite?: tf.Tensor } {
+  if (clipNorm === 0 && !scale) return { gradients }
+  const norm = tf.sqrt(tf.mul(tf.addN(gradients.map(l2Loss)), 2))
+  const scaled = scale ? tf.div(norm, scale) : norm
+  const clipped = clipNorm === 0 ? tf.scalar(1) : tf.div(clipNorm, tf.maximum(scaled, clipNorm))
+  const factor = scale ? tf.div(clipped, scale) : clipped
+  return { gradients: gradients.map((gradient) => tf.mul(gradient, factor)), ...(scale && { finite: tf.isFinite(norm) }) }
 }
 
 /** The update op of one weight and its inputs after the variables' handles, given its gradient. */

@@ -130,6 +130,7 @@ const table: Record<string, Infer> = {
   ),
   ...Object.fromEntries('All Any Max Mean Min Prod Sum'.split(' ').map((op) => [op, reduce])),
   IsNan: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
+  L2Loss: ([x]) => [{ shape: [], dtype: x!.dtype }],
   IsFinite: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
   IsInf: ([x]) => [{ shape: x!.shape, dtype: 'bool' }],
   ArgMax: ([x, axis], attrs) => {

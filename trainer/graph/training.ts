@@ -3,7 +3,8 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
 import { Graph, type Precision } from './graph.ts'
-import { applyOptimizer, clip, declareState, type Optimizer, type State, slots } from './optimizers.ts'
+import { lossScaling, nextScale } from './loss-scale.ts'
+import { applyOptimizer, declareState, type Optimizer, type State, slots, unscaleAndClip } from './optimizers.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
@@ -64,6 +65,8 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
     for (const name of names)
       for (const slot of slots(recipe.optimizer))
         states.set(`${name}/${slot}`, declareState(graph, `${name}/${slot}`, states.get(name)!.shape))
+    const scales = graph.compute === 'float16' ? Object.keys(lossScaling) : []
+    for (const name of scales) states.set(name, declareState(graph, name, []))
 
     const inputs = Object.fromEntries(
       Object.entries(recipe.inputs).map(([name, { shape, dtype }]) => [name, graph.placeholder(name, shape, dtype)]),
@@ -79,21 +82,35 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
     const { result, assigned } = withVariables(bound, () => {
       const learnt = names.map((name) => recipe.variables.get(name)!)
       const seed = toTensor(feeds.seed) as tf.Tensor1D
-      const { value, grads } = tf.variableGrads(() => withSeed(seed, () => recipe.loss(symbols(), seed)), learnt)
+      const [scale, steps] = scales.map((name) => toTensor(states.get(name)!.read))
+      let loss: tf.Scalar | undefined
+      const { grads } = tf.variableGrads(() => {
+        loss = withSeed(seed, () => recipe.loss(symbols(), seed))
+        return scale ? tf.mul<tf.Scalar>(loss, scale) : tf.clone(loss)
+      }, learnt)
       // variableGrads names gradients by the variables' tfjs names, which are not ours.
       const missing = names.filter((_, i) => !grads[learnt[i]!.name])
       if (missing.length > 0) throw new Error(`Expected the loss to depend on all that is learnt, but not on ${missing}`)
-      const gradients = clip(
-        learnt.map(({ name }) => grads[name]!),
-        recipe.optimizer.clipNorm,
-      )
-      return { loss: toOutput(value), gradients: names.map((name, i) => [name, toOutput(gradients[i]!)] as const) }
+      const ofAll = learnt.map(({ name }) => grads[name]!)
+      const { gradients, finite } = unscaleAndClip(ofAll, recipe.optimizer.clipNorm, scale)
+      const scaling = finite ? nextScale(scale!, steps!, finite) : {}
+      return {
+        loss: toOutput(loss!),
+        gradients: names.map((name, i) => [name, toOutput(gradients[i]!)] as const),
+        scaling: Object.entries<tf.Tensor>(scaling).map(([name, tensor]) => [name, toOutput(tensor)] as const),
+        ...(finite && { finite: toOutput(finite) }),
+      }
     })
-    const updates = applyOptimizer(graph, recipe.optimizer, states, result.gradients, feeds)
+    const { finite } = result
+    const updates = applyOptimizer(graph, recipe.optimizer, states, result.gradients, { ...feeds, ...(finite && { finite }) })
+    const assign = (name: string, value: string) =>
+      updates.push(graph.add('AssignVariableOp', [states.get(name)!.handle, value], { dtype: float32 }, `${name}/assign`))
     for (const { variable, output } of assigned) {
       const name = [...recipe.variables].find(([, own]) => own === variable)![0]
-      updates.push(graph.add('AssignVariableOp', [states.get(name)!.handle, output.ref], { dtype: float32 }, `${name}/assign`))
+      const inputs = finite && [finite.ref, output.ref, states.get(name)!.read.ref]
+      assign(name, inputs ? graph.add('SelectV2', inputs, { T: float32 }) : output.ref)
     }
+    for (const [name, output] of result.scaling) assign(name, output.ref)
     graph.sign(
       'step',
       { ...inputs, learning_rate: feeds.learningRate, step: feeds.step, seed: feeds.seed },
@@ -125,7 +142,8 @@ function initialState(variables: Map<string, tf.Variable>, states: Map<string, S
   return new Map(
     [...states].map(([name, { shape }]) => {
       const values =
-        (variables.get(name)?.dataSync() as Float32Array | undefined) ?? new Float32Array(tf.util.sizeFromShape(shape))
+        (variables.get(name)?.dataSync() as Float32Array | undefined) ??
+        new Float32Array(tf.util.sizeFromShape(shape)).fill(name in lossScaling ? lossScaling[name as 'loss_scale'] : 0)
       return [name, { shape, values }] as const
     }),
   )

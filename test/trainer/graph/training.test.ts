@@ -1,6 +1,8 @@
 // The training step as one graph call, against tfjs's own eager training of the same network.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { Precision } from '../../../trainer/graph/graph.ts'
+import type { Optimizer } from '../../../trainer/graph/optimizers.ts'
 import { withSeed } from '../../../trainer/graph/seed.ts'
 import { openTraining, type Training } from '../../../trainer/graph/training.ts'
 import { type Architecture, buildFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
@@ -17,8 +19,9 @@ function network(architecture: Partial<Architecture>) {
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const loss = (inputs: Record<string, tf.Tensor>) =>
     meanCrossEntropy(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!)
-  const open = (optimizer = adam) =>
+  const open = (optimizer: Optimizer = adam, compute: Precision = 'float32') =>
     openTraining({
+      compute,
       variables: named,
       trainable: (name) => trainable.has(named.get(name)!),
       inputs: { pictures: { shape: [n, h, w, 3], dtype: 'uint8' }, labels: { shape: [n, h, w], dtype: 'uint8' } },
@@ -90,6 +93,37 @@ describe('the training graph', () => {
     const moved = kernel.every((value, i) => Math.abs(value - 0.95 * before.get('conv3_1/kernel')![i]!) <= 0.1 + 1e-4)
     expect(moved).toBe(true)
     expect(after.get('conv3_1/bias')!.values.every((value) => Math.abs(value) <= 0.1 + 1e-4)).toBe(true)
+  })
+
+  it.each([
+    ['bfloat16', 0.05],
+    ['float16', 0.02],
+  ] as const)('in %s learns as in float32, with weights and moments in float32', async (compute, tolerance) => {
+    const { open } = network({ batchNorm: true })
+    const [whole, halves] = [await begin(open()), await begin(open(adam, compute))]
+    for (let step = 1; step <= 6; step++) {
+      const [a, b] = [whole.step(bytes, 1e-3, step), halves.step(bytes, 1e-3, step)]
+      expect(Math.abs(a - b) / a).toBeLessThan(tolerance)
+      expect(a).not.toBe(b)
+    }
+    // A weight that only halves could hold would have lost its last bits.
+    const kernel = halves.read().get('conv1_1/kernel')!.values
+    expect(new Uint32Array(kernel.buffer, kernel.byteOffset, kernel.length).some((bits) => bits & 0xfff)).toBe(true)
+  })
+
+  it('leaves out a step whose gradients overflow float16, halves the scale and goes on', async () => {
+    const training = await begin(network({ batchNorm: true }).open(adam, 'float16'))
+    training.step(bytes, 1e-3, 1)
+    const before = training.read()
+    expect(before.get('loss_scale')!.values[0]).toBe(2 ** 15)
+    training.write(new Map([...before, ['loss_scale', { shape: [], values: new Float32Array([2 ** 100]) }]]))
+    expect(training.step(bytes, 1e-3, 2)).toBeGreaterThan(0)
+    const after = training.read()
+    expect(after.get('loss_scale')!.values[0]).toBe(2 ** 99)
+    for (const [name, { values }] of after) if (!name.startsWith('loss_scale')) expect(values).toEqual(before.get(name)!.values)
+    training.write(before)
+    training.step(bytes, 1e-3, 3)
+    expect(training.read().get('conv1_1/kernel')!.values).not.toEqual(before.get('conv1_1/kernel')!.values)
   })
 
   it('limits the gradient to the norm it is given', async () => {
