@@ -13,7 +13,7 @@ const help = `npm run compat -- --bundle DIR [options]
 
 Runs a bundle in other versions of TensorFlow, in Python and in tfjs-node built on each, and compares the answers with those
 of the TensorFlow that this checkout is set up with. Exit code 1 where a version cannot run it or answers otherwise.
-Each version is fetched with pip and built once, into .tensorflow and .setup/compat: some 250 MB to fetch, 3 GB of disk.
+Each version is fetched with pip and built once, into .setup/compat: some 250 MB to fetch, 3 GB of disk.
 
   --bundle DIR          the bundle folder of a training run
   --tensorflow V,V      which versions (2.12.1,2.16.2,newest); newest is the newest that pip offers

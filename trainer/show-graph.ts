@@ -63,8 +63,8 @@ async function showGraph(): Promise<void> {
     const { width: wide, height: high } = manifest.input
     console.log(`${manifest.name}: ${net}, width ${width}, on ${wide} x ${high}\n`)
     for (const [name, signature] of Object.entries(signatures)) console.log(`${signatureText(name, signature, costs[name]!)}\n`)
-    const most = Object.values(costs).reduce((a, b) => (b.multiplyAdds > a.multiplyAdds ? b : a))
-    console.log(`${layerTable(most)}\n`)
+    const [first] = Object.keys(costs)
+    console.log(`Layers of ${first}:\n${layerTable(costs[first!]!)}\n`)
   }
   const timings = seconds === 0 ? [] : await timeCalls(join(dir, dirname(modelFile)), signatures, { batches, seconds })
   if (json) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes an environment with another TensorFlow than set-up's: its library in .tensorflow/cpu-<version>, and in
-# .setup/compat/<version> tfjs-node built against it and, where a Python of this machine fits, TensorFlow for Python.
+# Makes an environment with another TensorFlow than set-up's in .setup/compat/<version>: its library (set-up's, where that
+# is of this version), tfjs-node built against it and, where a Python of this machine fits, TensorFlow for Python.
 # What is there already is kept. The last line of its output is the version.
 #
 #   deploy/setup/compat.sh 2.12.1     that version
@@ -31,10 +31,11 @@ main() {
   package=$(pins cpu | awk '{ sub("==.*", "", $2); print $2; exit }')
   version=$1
   if [[ $version == newest ]]; then version=$(newest_version); fi
+  home=.setup/compat/$version
   tensorflow_dir=$root/.tensorflow/cpu-$version
+  if [[ ! -f $tensorflow_dir/.complete ]]; then tensorflow_dir=$root/$home/tensorflow; fi
   tensorflow_key=$version
   tensorflow_kind=cpu
-  home=.setup/compat/$version
   tfjs=$home/node_modules/@tensorflow/tfjs-node-gpu
   wheels=.setup/wheels/compat-$version
   mkdir -p "$home"
@@ -61,13 +62,13 @@ library_title() { echo "TensorFlow $version"; }
 library_ready() { [[ -f $tensorflow_dir/.complete ]]; }
 
 library_make() {
-  local new=.tensorflow/new.$$
+  local new=$home/tensorflow.new
   fetch_wheel
   rm -rf "$new"
   mkdir -p "$new"
   detail 'unpacking'
   unpack_library "$new"
-  printf '%s' "$version" >"$new/.complete"
+  : >"$new/.complete"
   mv -T "$new" "$tensorflow_dir"
 }
 
@@ -128,7 +129,7 @@ clean_up() {
   local build
   build=$(cat "$work/build" 2>/dev/null || true)
   if [[ $build == */roadmask-build.* ]]; then rm -rf "$build"; fi
-  rm -rf "$work" ".tensorflow/new.$$"
+  rm -rf "$work"
 }
 
 main "$@"
