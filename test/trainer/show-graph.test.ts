@@ -96,7 +96,7 @@ describe('the cost of a graph', () => {
   it('is that of the nodes a signature needs', () => {
     const { layers, ops, nodes } = cost(recordSmall(), 'half')
     expect(layers.map(({ name }) => name)).toEqual(['first'])
-    expect(ops).toEqual({ Const: 2, Placeholder: 1, Cast: 1, Conv2D: 1, Add: 1, Relu: 1, Identity: 1 })
+    expect(ops).toEqual({ Const: 2, Placeholder: 1, Cast: 1, Conv2D: 1, BiasAdd: 1, Relu: 1, Identity: 1 })
     expect(nodes).toBe(8)
   })
 
@@ -141,7 +141,7 @@ describe('npm run graph', () => {
     const saved = readSavedModel(Buffer.concat(savedModel(recordSmall())))
     const shown = viewNodes(saved.nodes)
     const first = shown.filter(({ name }) => name.startsWith('first/')).map(({ name }) => name)
-    expect(first).toEqual(['first/kernel', 'first/Conv2D', 'first/bias', 'first/Add', 'first/Relu'])
+    expect(first).toEqual(['first/kernel', 'first/Conv2D', 'first/bias', 'first/BiasAdd', 'first/Relu'])
     const kernel = shown.find(({ name }) => name === 'first/kernel')!
     expect(kernel.attrs.value).toEqual({ tensor: { values: new Uint8Array(), shape: [3, 3, 3, 20], dtype: 'float32' } })
     const conv = shown.find(({ name }) => name === 'second/Conv2D_1')!
