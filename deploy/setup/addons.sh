@@ -37,7 +37,7 @@ build_tensorflow_addon() {
 link_library() {
   rm -rf "$tfjs/deps.new"
   case $tensorflow_dir in
-    "$root"/*) ln -s --relative "$tensorflow_dir" $tfjs/deps.new ;;
+    "$root"/*) ln -s "../../../${tensorflow_dir#"$root"/}" $tfjs/deps.new ;;
     *) ln -s "$tensorflow_dir" $tfjs/deps.new ;;
   esac
   mv -T $tfjs/deps.new $tfjs/deps

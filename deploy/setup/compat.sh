@@ -103,6 +103,8 @@ tensorflow_addon_make() {
   build_tensorflow_addon
 }
 
+link_library() { ln -s --relative "$tensorflow_dir" "$tfjs/deps"; }
+
 other_python_title() { echo "TensorFlow $version for Python"; }
 
 other_python_ready() { [[ -f $home/python/.complete ]] || [[ -f $home/interpreter && -z $(<"$home/interpreter") ]]; }
