@@ -61,7 +61,7 @@ async function runHeat(names: string[], { measurement, rounds, burst, threads }:
         note(`  ${name} is ready after ${((performance.now() - started) / 1000).toFixed(0)} s`)
       } catch (error) {
         contestant.close()
-        note(`  ${(error as Error).message}`)
+        note(`  ${name} is left out`)
         outcome.failed.push({ name, reason: (error as Error).message })
       }
     }

@@ -21,6 +21,13 @@ export interface Task {
   ignore: number
 }
 
+/** Runs once: gives a mask, or the loss before a step. */
+export type Call = () => ArrayLike<number> | number
+/** Gets ready for a batch of so many pictures. */
+export type Make = (batch: number) => Call | Promise<Call>
+/** So many of the pictures, uint8 [...shape, 3], and their labels, uint8 shape, which is [batch, height, width]. */
+export type Examples = (batch: number) => { pictures: Uint8Array; labels: Uint8Array; shape: [number, number, number] }
+
 export type Request =
   /** Runs that many times; answers the results: masks (base64 of uint8) or losses. */
   | { batch: number; calls: number }

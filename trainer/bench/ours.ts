@@ -9,31 +9,35 @@ import { openSavedModel } from '../../deploy/saved-model.ts'
 import { readCheckpoint, saveCheckpoint } from '../checkpoint.ts'
 import { writeSavedModel } from '../graph/session.ts'
 import { openLearner } from '../learner.ts'
-import { recordInference, serve } from '../model/export.ts'
-import { type Architecture, buildFcn, foldedFcn, normalise, variables } from '../model/fcn.ts'
-import { meanCrossEntropy } from '../model/loss.ts'
+import { recordInference } from '../model/export.ts'
+import { type Architecture, buildFcn, foldedFcn, variables } from '../model/fcn.ts'
 import { readCommandLine, settle } from '../settings.ts'
-import type { Reply, Request, Task } from './contestant.ts'
+import type { Call, Examples, Make, Reply, Request, Task } from './contestant.ts'
+import { serveEager, trainEager } from './eager.ts'
 import { matrixProducts } from './matrix-products.ts'
-import type { Measurement } from './pairs.ts'
 
-/** Runs once: gives a mask, or the loss before a step. */
-type Call = () => ArrayLike<number> | number
-/** Gets ready for a batch of so many pictures. */
-type Make = (batch: number) => Call | Promise<Call>
+const [contestant = '', measurement = '', folder = ''] = process.argv.slice(2)
+const compute = contestant.replace('ours-', '')
+const task = JSON.parse(await readFile(join(folder, 'task.json'), 'utf8')) as Task
+const pictures = await readFile(join(folder, 'pictures.raw'))
+const labels = await readFile(join(folder, 'labels.raw'))
 
-const architecture = ({ multiplier, fc, batchNorm, classes }: Task): Architecture => ({
-  net: 'fcn8s',
-  width: multiplier,
-  fc,
-  batchNorm,
-  dropout: 0, // so that the losses of all contestants are the same
-  classes,
-})
+const examples: Examples = (batch) => {
+  const area = batch * task.height * task.width
+  return {
+    pictures: pictures.subarray(0, 3 * area),
+    labels: labels.subarray(0, area),
+    shape: [batch, task.height, task.width],
+  }
+}
+
+const { multiplier, height, width, fc, batchNorm, classes } = task
+// No dropout, so that the losses of all contestants are the same.
+const architecture: Architecture = { net: 'fcn8s', width: multiplier, fc, batchNorm, dropout: 0, classes }
 
 /** The network with the task's weights: those of a trained run, or drawn from a seed. */
-async function network(task: Task): Promise<tf.LayersModel> {
-  const model = buildFcn(architecture(task), task.height, task.width)
+async function network(): Promise<tf.LayersModel> {
+  const model = buildFcn(architecture, height, width)
   if (task.checkpoint === undefined) return model
   const { state } = await readCheckpoint(task.checkpoint)
   for (const [name, variable] of variables(model)) {
@@ -55,14 +59,14 @@ function multiplyAdds(model: tf.LayersModel): number {
 }
 
 /** Writes what the contestants read: weights and, for inference, our SavedModels. Answers the network's size and work. */
-async function prepare(task: Task, measurement: Measurement, folder: string): Promise<number[]> {
-  const model = await network(task)
+async function prepare(): Promise<number[]> {
+  const model = await network()
   let shown = model
   if (measurement === 'inference') {
-    shown = foldedFcn(model, architecture(task))
+    shown = foldedFcn(model, architecture)
     for (const compute of ['float32', 'bfloat16'] as const) {
       await mkdir(join(folder, compute))
-      await writeSavedModel(recordInference(model, architecture(task), { compute }), join(folder, compute))
+      await writeSavedModel(recordInference(model, architecture, { compute }), join(folder, compute))
     }
   }
   const state = new Map(
@@ -76,91 +80,42 @@ async function prepare(task: Task, measurement: Measurement, folder: string): Pr
 }
 
 /** Our SavedModel as the agent runs it. */
-async function serveOurs(task: Task, folder: string, compute: string): Promise<Make> {
+async function serveOurs(): Promise<Make> {
   const session = await openSavedModel(join(folder, compute), ['serve'])
-  const pictures = await readFile(join(folder, 'pictures.raw'))
   return (batch) => {
-    const shape = [batch, task.height, task.width, 3]
-    const bytes = pictures.subarray(0, tf.util.sizeFromShape(shape))
+    const { pictures, shape } = examples(batch)
     return () =>
       tf.tidy(() => {
-        return readAll(session.call('serve', { pictures: tf.tensor(bytes, shape, 'bool') })).mask!
+        const { mask, ...others } = session.call('serve', { pictures: tf.tensor(pictures, [...shape, 3], 'bool') })
+        for (const output of Object.values(others)) output.dataSync()
+        return mask!.dataSync()
       })
   }
 }
-
-/** The same network, op for op as tfjs runs it. */
-async function serveEager(task: Task, folder: string): Promise<Make> {
-  const model = foldedFcn(await network(task), architecture(task))
-  const pictures = await readFile(join(folder, 'pictures.raw'))
-  return (batch) => {
-    const shape = [batch, task.height, task.width, 3]
-    const bytes = pictures.subarray(0, tf.util.sizeFromShape(shape))
-    return () =>
-      tf.tidy(() => {
-        const logits = model.apply(normalise(tf.tensor(bytes, shape, 'int32'))) as tf.Tensor4D
-        return readAll(serve({ logits: () => logits }, task.classes)).mask!
-      })
-  }
-}
-
-const readAll = (outputs: Record<string, tf.Tensor>) =>
-  Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, output.dataSync()]))
 
 /** The trainer's own step. */
-async function trainOurs(task: Task, folder: string, compute: string): Promise<Make> {
-  const { multiplier, fc, learningRate, weightDecay, height, width, classes } = task
-  const { pictures, labels } = await readExamples(folder)
+function trainOurs(): Make {
   return async (batch) => {
-    const options = { compute, width: multiplier, fc, batch, 'weight-decay': weightDecay, 'clip-norm': 0, dropout: 0 }
+    const options = { compute, width: multiplier, fc, batch, 'weight-decay': task.weightDecay, 'clip-norm': 0, dropout: 0 }
     const line = readCommandLine([
       ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
       ...['--preset', 'jetson', '--batch-norm', 'on', '--augment', 'none'],
     ])
     const input = { width, height, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
     const learner = await openLearner(settle(line!, false), input, classes)
-    const area = batch * height * width
-    const [some, theirs] = [pictures.subarray(0, 3 * area), labels.subarray(0, area)]
+    const { pictures, labels } = examples(batch)
     let step = 0
-    return () => learner.step(some, theirs, learningRate, ++step)
+    return () => learner.step(pictures, labels, task.learningRate, ++step)
   }
 }
-
-/** A step as tfjs has it: gradients by `variableGrads`, then its Adam. It knows no weight decay, which spares it work. */
-async function trainEager(task: Task, folder: string): Promise<Make> {
-  const model = await network(task)
-  const learnt = model.trainableWeights.map((weight) => weight.read() as tf.Variable)
-  const optimizer = tf.train.adam(task.learningRate, 0.9, 0.999, 1e-7)
-  const { pictures, labels } = await readExamples(folder)
-  return (batch) => {
-    const shape = [batch, task.height, task.width]
-    const area = tf.util.sizeFromShape(shape)
-    return () =>
-      tf.tidy(() => {
-        const some = tf.tensor(pictures.subarray(0, 3 * area), [...shape, 3], 'int32')
-        const theirs = tf.tensor(labels.subarray(0, area), shape, 'int32')
-        const loss = () => meanCrossEntropy(model.apply(normalise(some), { training: true }) as tf.Tensor4D, theirs)
-        return optimizer.minimize(loss, true, learnt)!.dataSync()[0]!
-      })
-  }
-}
-
-const readExamples = async (folder: string) => ({
-  pictures: await readFile(join(folder, 'pictures.raw')),
-  labels: await readFile(join(folder, 'labels.raw')),
-})
-
-const [contestant = '', measurement = '', folder = ''] = process.argv.slice(2)
-const task = JSON.parse(await readFile(join(folder, 'task.json'), 'utf8')) as Task
-const compute = contestant.replace('ours-', '')
 
 async function open(): Promise<Make> {
-  if (measurement === 'inference') return contestant === 'tfjs' ? serveEager(task, folder) : serveOurs(task, folder, compute)
-  return contestant === 'tfjs' ? trainEager(task, folder) : trainOurs(task, folder, compute)
+  if (measurement === 'inference') return contestant === 'tfjs' ? serveEager(task, folder, examples) : serveOurs()
+  return contestant === 'tfjs' ? trainEager(task, folder, examples) : trainOurs()
 }
 
 async function results(request: Request, call: () => Promise<Call>): Promise<Omit<Reply, 'peakBytes'>> {
-  if (contestant === 'prepare') return { results: await prepare(task, measurement as Measurement, folder) }
+  if (contestant === 'prepare') return { results: await prepare() }
   if (contestant === 'matrix-products') return { results: await matrixProducts() }
   const run = await call()
   if ('calls' in request) {

@@ -39,10 +39,10 @@ class Task:
 
 
 def serve(peers):
-    """Runs the peer named on the command line. A peer takes the task and gives a function from a batch size to a call."""
+    """Runs the peer that the command line names: peer, measurement, folder. A peer takes the task and gives a function from a batch size to a call."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print what they like on standard output
-    make = peers[sys.argv[1]](Task(sys.argv[2]))
+    make = peers[sys.argv[1]](Task(sys.argv[3]))
     batch, call = None, None
     for line in sys.stdin:
         request = json.loads(line)
