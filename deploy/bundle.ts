@@ -8,7 +8,7 @@ import { z } from 'zod'
 /** The SavedModel, within a bundle. */
 export const modelFile = 'model/saved_model.pb'
 
-const Precision = z.enum(['float32', 'bfloat16', 'float16'])
+const Precision = z.enum(['float32', 'bfloat16', 'float16', 'int8'])
 
 const Input = z.object({
   /** Size of the picture that the model takes, in pixels. */

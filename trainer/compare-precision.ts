@@ -1,4 +1,4 @@
-// What storing or computing in 16 bits costs a finished network: its masks beside those of the same network in float32.
+// What storing or computing in 16 or 8 bits costs a finished network: its masks beside those of the same network in float32.
 import type { Manifest, ModelInput } from '../deploy/bundle.ts'
 import type { Pictures } from './data/batches.ts'
 import type { Dataset } from './data/dataset.ts'
@@ -9,8 +9,10 @@ import type { Measures } from './metrics/measure.ts'
 import { validate } from './validate.ts'
 
 export interface Export {
-  storage: Precision
-  compute: Precision
+  storage: Precision | 'int8'
+  compute: Precision | 'int8'
+  /** Pictures to measure activations on, for int8. */
+  calibration?: Pictures
   /** Pictures a call. */
   batch: number
   input: ModelInput

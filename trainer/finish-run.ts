@@ -1,10 +1,14 @@
 // What a run ends with: the network of its best epoch as it will run on a device, measured on the validation pictures, its
 // bundle and its overlays.
+import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Manifest } from '../deploy/bundle.ts'
 import { comparePrecision, type Export } from './compare-precision.ts'
+import { batches } from './data/batches.ts'
 import { finishModel } from './finished-model.ts'
 import type { Network } from './learner.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
+import { foldedFcn } from './model/fcn.ts'
+import { type Ranges, widen } from './model/quantise.ts'
 import type { RunRecord } from './run.ts'
 import { showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
@@ -16,8 +20,9 @@ export async function finishRun(
   options: Export,
   folders: { bundle: string; overlays?: string },
 ): Promise<{ measures: Measures; precision: Manifest['precision'] }> {
-  const { input, batch, data, valPictures } = options
-  const model = await finishModel(network, input, options)
+  const { input, batch, data, valPictures, storage, compute } = options
+  const whole = storage !== 'int8' && compute !== 'int8'
+  const model = await finishModel(network, input, whole ? { storage, compute } : { ranges: await rangesOf(network, options) })
   const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
@@ -28,9 +33,22 @@ export async function finishRun(
   return { measures, precision }
 }
 
+async function rangesOf({ model, architecture }: Network, { calibration, batch, input }: Export): Promise<Ranges> {
+  if (!calibration) throw new Error('Expected pictures to calibrate int8 on, found none')
+  const folded = foldedFcn(model, architecture)
+  const ranges: Ranges = new Map()
+  for await (const { pictures } of batches(calibration, batch)) {
+    const tensor = tf.tensor4d(pictures, [batch, input.height, input.width, 3], 'bool')
+    widen(ranges, folded, tensor)
+    tensor.dispose()
+  }
+  folded.dispose()
+  return ranges
+}
+
 const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
 
-/** The measures, and what 16 bits changed of them, as sentences. */
+/** The measures, and what fewer bits changed of them, as sentences. */
 export function summary({ measures, precision }: Awaited<ReturnType<typeof finishRun>>): string {
   const said =
     `road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +

@@ -6,6 +6,7 @@ import { type Graph, type Precision, savedModel } from './graph/graph.ts'
 import { openSession } from './graph/session.ts'
 import type { Network } from './learner.ts'
 import { recordInference } from './model/export.ts'
+import type { Ranges } from './model/quantise.ts'
 import type { RunRecord } from './run.ts'
 
 export interface FinishedModel {
@@ -28,7 +29,7 @@ interface About {
 export async function finishModel(
   network: Network,
   input: ModelInput,
-  precision: { storage?: Precision; compute?: Precision } = {},
+  precision: { storage?: Precision; compute?: Precision; ranges?: Ranges } = {},
 ): Promise<FinishedModel> {
   const graph = recordInference(network.model, network.architecture, precision)
   const session = await openSession(graph)

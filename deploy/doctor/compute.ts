@@ -12,7 +12,7 @@ export interface ComputeFacts {
   library: string
   /** Nothing where TensorFlow could not compute. */
   proof: ComputeProof | undefined
-  /** Which 16-bit types the device computes in itself; nothing where nobody says. */
+  /** Which types of 16 and 8 bits the device computes in itself; nothing where nobody says. */
   halves: NativePrecision | undefined
 }
 
@@ -76,8 +76,9 @@ export async function examineCompute(repository: string): Promise<Part<ComputeFa
   )
   const halves = await nativePrecision(proof.device)
   if (halves) {
-    const say = (own: boolean) => (own ? 'computed by the device itself' : 'by way of float32, so slower than float32')
-    findings.push(line('16 bits', 'ok', `bfloat16 ${say(halves.bfloat16)}; float16 ${say(halves.float16)}`))
+    const say = (own: boolean) => (own ? 'yes' : 'no')
+    const text = (['bfloat16', 'float16', 'int8'] as const).map((type) => `${type} ${say(halves[type])}`).join(', ')
+    findings.push(line('precision', 'ok', `computed by the ${proof.device.toUpperCase()} itself: ${text}`))
   }
   return { facts: { library, proof, halves }, findings }
 }

@@ -7,10 +7,10 @@ test.each([
     'flags\t\t: fpu sse2 avx512f avx512_bf16 avx_vnni\n',
     { bfloat16: true, float16: false },
   ],
-  ['one with AMX', 'flags\t\t: fpu amx_bf16 amx_tile avx512_fp16\n', { bfloat16: true, float16: true }],
-  ['an older one', 'flags\t\t: fpu sse2 avx2 f16c\n', { bfloat16: false, float16: false }],
-  ['a Cortex-A78AE', 'Features\t: fp asimd evtstrm fphp asimdhp\n', { bfloat16: false, float16: true }],
-  ['a processor that says nothing', 'processor\t: 0\n', { bfloat16: false, float16: false }],
+  ['one with AMX', 'flags\t\t: fpu amx_bf16 amx_tile avx512_fp16\n', { bfloat16: true, float16: true, int8: false }],
+  ['an older one', 'flags\t\t: fpu sse2 avx2 f16c\n', { bfloat16: false, float16: false, int8: false }],
+  ['a Cortex-A78AE', 'Features\t: fp asimd evtstrm fphp asimdhp\n', { bfloat16: false, float16: true, int8: false }],
+  ['a processor that says nothing', 'processor\t: 0\n', { bfloat16: false, float16: false, int8: false }],
 ])('%s computes in what its flags name', (_, cpuinfo, expected) => {
   expect(cpuPrecision(cpuinfo)).toEqual(expected)
 })

@@ -37,6 +37,7 @@ type Sizes = readonly (readonly number[])[]
 const multiplyAdds: Record<string, (inputs: Sizes, output: readonly number[]) => number> = {
   // filter [height, width, from, to]
   Conv2D: ([, filter], output) => size(output) * size(filter!.slice(0, 3)),
+  _FusedQuantizedConv2D: ([, filter], output) => size(output) * size(filter!.slice(0, 3)),
   // filter [height, width, from, times]
   DepthwiseConv2dNative: ([, filter], output) => size(output) * size(filter!.slice(0, 2)),
   // A transposed convolution: every value that comes in is spread by the filter [height, width, to, from].
@@ -48,7 +49,7 @@ const multiplyAdds: Record<string, (inputs: Sizes, output: readonly number[]) =>
 
 const size = (shape: readonly number[]) => util.sizeFromShape([...shape])
 
-const floats: readonly string[] = ['float32', 'bfloat16', 'float16']
+const weightTypes: readonly string[] = ['float32', 'bfloat16', 'float16', 'qint8']
 
 /** Ops that hand their first input on, as far as a weight is concerned. */
 const passing = new Set(['Cast', 'Identity', 'Reshape', 'Transpose'])
@@ -57,7 +58,7 @@ const following = new Set('Add AddV2 BiasAdd Relu Relu6 Elu Selu LeakyRelu Sigmo
 
 const scope = (name: string) => name.split('/').slice(0, -1).join('/')
 
-/** The named float constant behind an input: a weight, which recording names `<layer>/<kind>`. */
+/** The named constant behind an input: a weight, which recording names `<layer>/<kind>`. */
 function weightBehind(byName: Map<string, Node>, input: string): Node | undefined {
   let node = byName.get(source(input).name)
   while (node && passing.has(node.op)) node = byName.get(source(node.inputs[0]!).name)
@@ -65,7 +66,7 @@ function weightBehind(byName: Map<string, Node>, input: string): Node | undefine
 }
 
 const isWeight = ({ op, name, attrs: { value } }: Node) =>
-  op === 'Const' && name.includes('/') && value !== undefined && 'tensor' in value && floats.includes(value.tensor.dtype)
+  op === 'Const' && name.includes('/') && value !== undefined && 'tensor' in value && weightTypes.includes(value.tensor.dtype)
 
 /** The layer of each node, by the weights it uses: `conv1_1` for the convolution with `conv1_1/kernel`, its bias and its activation. */
 export function layersOf(nodes: readonly Node[]): Map<string, string> {

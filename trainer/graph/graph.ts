@@ -11,6 +11,8 @@ export const dataTypes = {
   string: 7,
   int64: 9,
   bool: 10,
+  qint8: 11,
+  quint8: 12,
   bfloat16: 14,
   float16: 19,
   resource: 20,
@@ -28,7 +30,7 @@ export const dataTypeName = (number: number): DataType => {
 }
 
 /** Values of a constant, in TensorFlow's memory layout (little-endian). */
-export type Values = Float32Array | Int32Array | Uint8Array | Uint16Array
+export type Values = Float32Array | Int32Array | Int8Array | Uint8Array | Uint16Array
 
 /** One output of a node. `values` are there for constants. */
 export interface Output {
@@ -43,11 +45,13 @@ export interface Output {
 
 export type Attr =
   | { type: DataType }
+  | { types: DataType[] }
   | { int: number }
   | { ints: number[] }
   | { float: number }
   | { bool: boolean }
   | { string: string }
+  | { strings: string[] }
   | { shape: readonly number[] }
   | { shapes: readonly (readonly number[])[] }
   | { tensor: { values: Values; shape: readonly number[]; dtype: DataType } }
@@ -146,11 +150,24 @@ const shapeProto = (shape: readonly number[]): Message => shape.flatMap((size) =
 
 function attrValue(attr: Attr): Message {
   if ('type' in attr) return int(6, dataTypes[attr.type])
+  if ('types' in attr)
+    return bytes(
+      1,
+      packed(
+        6,
+        attr.types.map((type) => dataTypes[type]),
+      ),
+    )
   if ('int' in attr) return int(3, attr.int)
   if ('ints' in attr) return bytes(1, packed(3, attr.ints))
   if ('float' in attr) return float(4, attr.float)
   if ('bool' in attr) return int(5, attr.bool)
   if ('string' in attr) return bytes(2, attr.string)
+  if ('strings' in attr)
+    return bytes(
+      1,
+      attr.strings.flatMap((text) => bytes(2, text)),
+    )
   if ('shape' in attr) return bytes(7, shapeProto(attr.shape))
   if ('shapes' in attr)
     return bytes(

@@ -52,6 +52,9 @@ function listOf(list: Uint8Array): Attr | undefined {
   const items = [...fields(list)]
   if (items.every(({ number }) => number === 3))
     return { ints: items.flatMap(({ value, bytes }) => (bytes.length > 0 ? unpacked(bytes) : [value])) }
+  if (items.every(({ number }) => number === 2)) return { strings: items.map(({ bytes }) => text(bytes)) }
+  if (items.every(({ number }) => number === 6))
+    return { types: items.flatMap(({ value, bytes }) => (bytes.length > 0 ? unpacked(bytes) : [value])).map(dataTypeName) }
   if (items.every(({ number }) => number === 7)) return { shapes: items.map(({ bytes }) => shapeOf(bytes)) }
   return undefined
 }

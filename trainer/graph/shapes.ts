@@ -139,6 +139,8 @@ const table: Record<string, Infer> = {
     return [{ shape: x!.shape.filter((_, i) => i !== at), dtype }]
   },
   ArgMin: (inputs, attrs) => table.ArgMax!(inputs, attrs),
+  /** To a type of the same size. */
+  Bitcast: ([x], attrs) => [{ shape: x!.shape, dtype: type(attrs, 'type') }],
   Cast: ([x], attrs) => [{ shape: x!.shape, dtype: type(attrs, 'DstT') }],
   Fill: ([shape, value]) => [{ shape: known(shape, 'the shape of a fill'), dtype: value!.dtype }],
   Reshape: reshape,
@@ -259,6 +261,16 @@ const table: Record<string, Infer> = {
   Conv3DBackpropInputV2: sizedBy(0, 2),
   Conv3DBackpropFilterV2: sizedBy(1, 0),
   MaxPool: pool,
+  QuantizedMaxPool: (inputs, attrs) => [
+    ...pool(inputs, attrs),
+    { shape: [], dtype: 'float32' },
+    { shape: [], dtype: 'float32' },
+  ],
+  _FusedQuantizedConv2D: ([x, filter], attrs) => [
+    { ...conv((filter) => filter.at(-1)!)([x!, filter!], attrs)[0]!, dtype: type(attrs, 'out_type') },
+    { shape: [], dtype: 'float32' },
+    { shape: [], dtype: 'float32' },
+  ],
   MaxPool3D: pool,
   AvgPool: pool,
   AvgPool3D: pool,

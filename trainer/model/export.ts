@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import { Graph, type Output, type Precision } from '../graph/graph.ts'
 import { record, toOutput, toTensor } from '../graph/recorder.ts'
 import { type Architecture, foldedFcn, lastUpsampling, normalise } from './fcn.ts'
+import { applyQuantised, type Ranges } from './quantise.ts'
 import { shuffleKernel, upsampled } from './upsample.ts'
 
 /** Probability of each class [n, h, w, classes], or of class 1 alone [n, h, w] where there are two. @param logits [n, h, w, classes] */
@@ -48,11 +49,12 @@ export function serve(answer: Answer, classes: number): Record<string, tf.Tensor
  * Signature `serve`: pictures uint8 [n, h, w, 3] RGB to mask int32 [n, h, w], class_share float32 [n, classes] and
  * confidence float32 [n]. Signature `score`: the same pictures to probability float32 [n, h, w] of class 1, or
  * [n, h, w, classes] for more than two. Signature `logits`: what the network itself gives, to compare with.
+ * With `ranges` (quantise.ts), convolutions are in 8 bits.
  */
 export function recordInference(
   model: tf.LayersModel,
   architecture: Architecture,
-  precision: { storage?: Precision; compute?: Precision } = {},
+  { ranges, ...precision }: { storage?: Precision; compute?: Precision; ranges?: Ranges } = {},
 ): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
@@ -63,7 +65,9 @@ export function recordInference(
     // The last step is linear: upsampling the lead is half the work of upsampling both and subtracting.
     const lead = architecture.classes === 2 && shuffleKernel(difference(kernel), stride)
     signInference(graph, { height, width, classes: architecture.classes }, (pictures) => {
-      const x = before.apply(normalise(pictures)) as tf.Tensor4D
+      const x = ranges
+        ? applyQuantised(graph, before, toOutput(pictures), ranges)
+        : (before.apply(normalise(pictures)) as tf.Tensor4D)
       const upsample = (by: tf.Tensor4D) => upsampled(x, by, stride, [height, width])
       return {
         logits: () => upsample(weights),

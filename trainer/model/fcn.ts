@@ -26,9 +26,9 @@ const blocks = [
 ]
 
 /** Mean of ImageNet's pictures, RGB, as VGG16 was trained with. */
-const mean = [123.68, 116.779, 103.939]
+export const mean = [123.68, 116.779, 103.939]
 /** Brings pixels to about unit size; a power of two, so that weights made for unscaled pixels can be scaled exactly. */
-const scale = 64
+export const scale = 64
 
 /** Camera pixels to what the network takes. @param pictures [n, h, w, 3] RGB, 0 to 255. @returns float32 of the same shape */
 export const normalise = (pictures: tf.Tensor): tf.Tensor4D =>
