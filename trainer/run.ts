@@ -63,6 +63,9 @@ export async function startRun(dir: string, record: RunRecord): Promise<void> {
   await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`)
 }
 
+/** What runs were made with before they could choose. */
+const before = { compute: 'float32', storage: 'float32' } as const
+
 /** Reads the record of a run that is to go on. */
 export async function readRun(dir: string): Promise<RunRecord> {
   const { record } = runPaths(dir)
@@ -72,7 +75,7 @@ export async function readRun(dir: string): Promise<RunRecord> {
   try {
     const read = JSON.parse(text) as RunRecord
     if (!read.settings?.data || !read.input) throw new Error('it has no settings')
-    return read
+    return { ...read, settings: { ...before, ...read.settings } }
   } catch (cause) {
     throw new Error(`${record} is damaged (${(cause as Error).message}); start a new run`, { cause })
   }
