@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { readCheckpoint } from './checkpoint.ts'
 import { loadPictures } from './data/batches.ts'
+import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork } from './learner.ts'
-import { readRun, runPaths } from './run.ts'
+import { expectSameData, readRun, runPaths } from './run.ts'
 import { Precision } from './settings.ts'
 
 const help = `npm run export -- --run DIR [options]
@@ -53,7 +54,9 @@ async function exportRun(args: string[]): Promise<void> {
   const paths = runPaths(values.run)
   const { state } = await readCheckpoint(paths.best)
 
-  const data = joinDatasets(await Promise.all(settings.data.map((spec) => openDataset(spec, settings))))
+  const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
+  expectSameData(values.run, record, await Promise.all(opened.map(checkDataset)))
+  const data = joinDatasets(opened)
   const valPictures = await loadPictures(data, data.val, input)
   const network = buildNetwork(settings, input, data.classes.length)
   network.load(state)

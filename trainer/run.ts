@@ -63,6 +63,12 @@ export async function startRun(dir: string, record: RunRecord): Promise<void> {
   await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`)
 }
 
+/** Throws where data has changed since the run was begun: what is measured on it would be told of the other. */
+export function expectSameData(dir: string, { data }: RunRecord, found: readonly Statistics[]): void {
+  const changed = found.find(({ fingerprint }, i) => fingerprint !== data[i]?.fingerprint)
+  if (changed) throw new Error(`${changed.name} is not what ${dir} was begun with; bring that back, or start a new run`)
+}
+
 /** What runs were made with before they could choose. */
 const before = { compute: 'float32', storage: 'float32' } as const
 

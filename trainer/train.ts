@@ -15,7 +15,7 @@ import { openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
-import { commit, described, newRunFolder, readRun, runPaths, startRun } from './run.ts'
+import { commit, described, expectSameData, newRunFolder, readRun, runPaths, startRun } from './run.ts'
 import { help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
@@ -60,8 +60,7 @@ async function train(args: string[]): Promise<void> {
     input,
     data: checked.map((statistics, i) => described(settings.data[i]!, statistics)),
   }
-  const changed = checked.find(({ fingerprint }, i) => fingerprint !== record.data[i]?.fingerprint)
-  if (changed) throw new Error(`${changed.name} is not what ${dir} was begun with; start a new run`)
+  expectSameData(dir, record, checked)
 
   // Model
   const learner = await openLearner(settings, input, data.classes.length)

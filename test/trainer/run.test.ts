@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readRun, runPaths } from '../../trainer/run.ts'
+import type { Statistics } from '../../trainer/data/check-dataset.ts'
+import { expectSameData, type RunRecord, readRun, runPaths } from '../../trainer/run.ts'
 
 test('a run from before precisions could be chosen goes on in float32', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-run-'))
@@ -17,4 +18,12 @@ test('a run from before precisions could be chosen goes on in float32', async ()
   expect(await read({ storage: 'float16' })).toMatchObject({ storage: 'float16', compute: 'float32' })
   expect(await read({ storage: 'float16', compute: 'bfloat16' })).toMatchObject({ storage: 'float16', compute: 'bfloat16' })
   await rm(dir, { recursive: true })
+})
+
+test('neither resuming nor exporting takes other data than the run was begun with', () => {
+  const record = { data: [{ fingerprint: 'a' }, { fingerprint: 'b' }] } as RunRecord
+  const found = (...fingerprints: string[]) =>
+    fingerprints.map((fingerprint, i) => ({ name: `set ${i}`, fingerprint }) as Statistics)
+  expect(() => expectSameData('runs/x', record, found('a', 'b'))).not.toThrow()
+  expect(() => expectSameData('runs/x', record, found('a', 'c'))).toThrow('set 1 is not what runs/x was begun with')
 })
