@@ -72,13 +72,24 @@ export interface Signature {
   outputs: Record<string, Output>
 }
 
+/**
+ * The number of pictures that a graph for any number of them is recorded with. It is a prime that hardly anything else is a
+ * multiple of, so that a size which it divides is known to be the batch's.
+ */
+export const openSize = 2039
+
+export const isOpen = (size: number): boolean => size > 0 && size % openSize === 0
+
+/** The shape with -1 for the sizes that a call chooses. */
+export const opened = (shape: readonly number[]) => shape.map((size) => (isOpen(size) ? -1 : size))
+
 /** Smaller constants (biases, means) stay float32: they weigh nothing and matter more. */
 const leastHalved = 1024
 
 export class Graph {
   readonly nodes: Node[] = []
   readonly signatures: Record<string, Signature> = {}
-  /** True where a call may bring any number of pictures: sizes recorded for the first dimension are then left open. */
+  /** True where a call may bring any number of pictures: the first dimension of every input is then open (`open-batch.ts`). */
   readonly dynamicBatch: boolean
   /** How float32 constants (weights) are stored. */
   readonly storage: Precision
@@ -121,14 +132,12 @@ export class Graph {
     return made
   }
 
-  /** An input of the graph. With `dynamicBatch` its first dimension is open; `shape` is what is recorded with. */
+  /** An input of the graph. With `dynamicBatch` its first dimension is open, whatever `shape` has there. */
   placeholder(name: string, shape: readonly number[], dtype: DataType): Output {
-    const open = this.dynamicBatch && shape.length > 0 ? [-1, ...shape.slice(1)] : shape
-    return {
-      ref: this.add('Placeholder', [], { dtype: { type: dtype }, shape: { shape: open } }, name),
-      shape: [...shape],
-      dtype,
-    }
+    const recorded = shape.map((size, i) => (this.dynamicBatch && i === 0 ? openSize : size))
+    const declared = this.dynamicBatch ? opened(recorded) : recorded
+    const ref = this.add('Placeholder', [], { dtype: { type: dtype }, shape: { shape: declared } }, name)
+    return { ref, shape: recorded, dtype }
   }
 
   /** Offers a call by name. Each output becomes a node of its own, which runs after `after` (node names). */
@@ -189,7 +198,7 @@ const nodeDef = ({ name, op, inputs, attrs }: Node): Message => [
 const tensorInfo = ({ ref, shape, dtype }: Output, dynamicBatch: boolean): Message => [
   ...bytes(1, ref.includes(':') ? ref : `${ref}:0`),
   ...int(2, dataTypes[dtype]),
-  ...bytes(3, shapeProto(dynamicBatch && shape.length > 0 ? [-1, ...shape.slice(1)] : shape)),
+  ...bytes(3, shapeProto(dynamicBatch ? opened(shape) : shape)),
 ]
 
 const signatureDef = ({ inputs, outputs }: Signature, dynamicBatch: boolean): Message => [

@@ -1,25 +1,75 @@
-// A graph for any number of pictures a call, from a recording that had a certain number of them.
-import type { Graph, Output } from './graph.ts'
+// A graph for any number of pictures a call. It is recorded with `openSize` of them; what states that number as a constant
+// is left open here. What cannot be left open is refused, since another number of pictures would be answered wrongly.
+import { util } from '@tensorflow/tfjs-node-gpu'
+import { type Attrs, type Graph, isOpen, type Output, opened, openSize } from './graph.ts'
 
-/** The inputs of an op, with the sizes opened that it states as a constant for the first dimension. */
-export function openBatch(graph: Graph, op: string, inputs: Output[]): Output[] {
-  const opened = (at: number) => {
-    const values = Int32Array.from(inputs[at]!.values!)
-    values[0] = -1
-    return inputs.with(at, graph.constant(values, inputs[at]!.shape, 'int32'))
-  }
-  if (op === 'Reshape' && inputs[1]!.values!.length > 0) return opened(1)
-  if (op === 'Slice' && inputs[1]!.values![0] === 0 && inputs[2]!.values![0] === inputs[0]!.shape[0]) return opened(2)
-  if (op === 'Conv2DBackpropInput' || op === 'Conv3DBackpropInputV2') {
-    const int32 = { type: 'int32' } as const
-    const [size, , dy] = inputs as [Output, Output, Output]
-    const shape = graph.add('Shape', [dy.ref], { T: { type: dy.dtype }, out_type: int32 })
-    const [zero, one] = [graph.constant(new Int32Array([0]), [1], 'int32'), graph.constant(new Int32Array([1]), [1], 'int32')]
-    const batch = graph.add('Slice', [shape, zero.ref, one.ref], { T: int32, Index: int32 })
-    const rest = graph.constant(Int32Array.from(size.values!.slice(1)), [dy.shape.length - 1], 'int32')
-    const axis = graph.constant(new Int32Array([0]), [], 'int32')
-    const open = graph.add('ConcatV2', [batch, rest.ref, axis.ref], { N: { int: 2 }, T: int32, Tidx: int32 })
-    return inputs.with(0, { ref: open, shape: [dy.shape.length], dtype: 'int32' })
-  }
-  return inputs
+const refusal = (op: string, found: string) =>
+  new Error(
+    `Expected what holds for any number of pictures, found ${op} ${found}. Let it follow from a tensor (zerosLike, onesLike, broadcasting), or record the graph for a fixed number. (They are recorded as ${openSize}; other sizes must not be multiples of that.)`,
+  )
+
+/** Ops that could make the batch longer or shorter: a size that is one more than the batch's would not be known again. */
+const keeping = new Set(['ConcatV2', 'MirrorPad', 'PadV2', 'Slice', 'StridedSlice'])
+
+/** Ops that take a tensor apart along an axis. */
+const axes: Record<string, (inputs: Output[], attrs: Attrs) => number> = {
+  SplitV: ([, , axis]) => axis!.values![0]!,
+  Unpack: (_, { axis }) => (axis && 'int' in axis ? axis.int : 0),
+}
+
+/**
+ * The inputs of an op, with the sizes opened that it states as a constant for the batch. Throws where that cannot be.
+ * @param output the shape of its first output
+ */
+export function openBatch(graph: Graph, op: string, inputs: Output[], attrs: Attrs, output: number[]): Output[] {
+  const count = (shape: number[]) => shape.filter(isOpen).length
+  if (keeping.has(op) && inputs.some(({ shape }) => count(shape) > count(output)))
+    throw refusal(op, 'of a part of the batch, or of more')
+  const wired = openers[op]?.(graph, inputs, output) ?? inputs
+  // Sizes come as a handful of numbers.
+  const stated = wired.find(({ values }) => values && values.length <= 8 && values.some(isOpen))
+  if (stated) throw refusal(op, `with the constant [${stated.values}]`)
+  const axis = axes[op]?.(inputs, attrs)
+  if (axis !== undefined && isOpen(inputs[0]!.shape.at(axis)!)) throw refusal(op, 'of the batch into its pictures')
+  return wired
+}
+
+/** Throws for a constant that was made while recording, as large as the batch then was. */
+export function expectNoBatch(shape: readonly number[]): void {
+  if (shape.some(isOpen)) throw refusal('a constant', `of shape [${shape}]`)
+}
+
+const int32s = (graph: Graph, values: number[]): Output => graph.constant(Int32Array.from(values), [values.length], 'int32')
+
+/** Ops that can be told to find a size out, and how. */
+const openers: Record<string, (graph: Graph, inputs: Output[], output: number[]) => Output[]> = {
+  Reshape(graph, inputs, output) {
+    if (util.sizeFromShape(output) !== util.sizeFromShape(inputs[0]!.shape))
+      throw refusal('Reshape', `to [${output}], a size beyond int32`)
+    if (output.filter(isOpen).length !== 1) return inputs
+    return inputs.with(1, int32s(graph, opened(output)))
+  },
+  Slice(graph, inputs) {
+    const [x, begin, size] = inputs as [Output, Output, Output]
+    const whole = (n: number, i: number) => isOpen(n) && begin.values![i] === 0 && n === x.shape[i]
+    const sizes = Array.from(size.values!, (n, i) => (whole(n, i) ? -1 : n))
+    return inputs.with(2, int32s(graph, sizes))
+  },
+  Conv2DBackpropInput: sizeOfGradient,
+  Conv3DBackpropInputV2: sizeOfGradient,
+}
+
+/** The gradient, or what a transposed convolution takes, has as many pictures as the result. */
+function sizeOfGradient(graph: Graph, inputs: Output[]): Output[] {
+  const [size, , dy] = inputs as [Output, Output, Output]
+  const [pictures, ...rest] = size.values!
+  if (!isOpen(pictures!) || rest.some(isOpen)) return inputs
+  const int32 = { type: 'int32' } as const
+  const shape = graph.add('Shape', [dy.ref], { T: { type: dy.dtype }, out_type: int32 })
+  const [zero, one] = [int32s(graph, [0]), int32s(graph, [1])]
+  const batch = graph.add('Slice', [shape, zero.ref, one.ref], { T: int32, Index: int32 })
+  const axis = graph.constant(new Int32Array([0]), [], 'int32')
+  const parts = [batch, int32s(graph, rest).ref, axis.ref]
+  const open = graph.add('ConcatV2', parts, { N: { int: 2 }, T: int32, Tidx: int32 })
+  return inputs.with(0, { ref: open, shape: size.shape, dtype: 'int32' })
 }

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
-import { openBatch } from './open-batch.ts'
+import { expectNoBatch, openBatch } from './open-batch.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
 import { nodeName, opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
@@ -96,6 +96,7 @@ class Recorder extends NodeJSKernelBackend {
     const dtype = written?.dtype ?? tensor.dtype
     if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
       throw new Error(`Expected float32, int32 or bool values, found ${dtype}`)
+    if (written && this.recording.dynamicBatch) expectNoBatch(tensor.shape)
     const values = written ? written.values : (tensor as tf.Tensor).dataSync()
     const layout = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array
     const typed = values instanceof layout ? values : layout.from(values as ArrayLike<number>)
@@ -123,7 +124,7 @@ class Recorder extends NodeJSKernelBackend {
     const op = canonicalOp(stated, given)
     const { inputs, attrs } = inPrecision(this.recording, op, given, statedAttrs)
     const inferred = inferOutputs(op, inputs, attrs)
-    const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs) : inputs
+    const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs, attrs, inferred[0]!.shape) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
     const name = this.recording.add(
       op,

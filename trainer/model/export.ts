@@ -85,17 +85,14 @@ function difference(kernel: tf.Tensor4D): tf.Tensor4D {
   return tf.sub(one!, zero!)
 }
 
-/**
- * Gives a graph the signatures that a bundle has, for a function of pictures [n, h, w, 3], 0 to 255. Recorded with two
- * pictures, so that no size of 1 is taken for the number of pictures.
- */
+/** Gives a graph the signatures that a bundle has, for a function of pictures [n, h, w, 3], 0 to 255. */
 export function signInference(
   graph: Graph,
   { height, width, classes }: { height: number; width: number; classes: number },
   network: (pictures: tf.Tensor) => Answer,
 ): void {
   record(graph, () => {
-    const pictures = graph.placeholder('pictures', [2, height, width, 3], 'uint8')
+    const pictures = graph.placeholder('pictures', [-1, height, width, 3], 'uint8')
     const answer = network(toTensor(pictures))
     const outputs = (tensors: Record<string, tf.Tensor>): Record<string, Output> =>
       Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOutput(tensor)]))

@@ -1,7 +1,7 @@
 // A recorded graph against tfjs-node's own eager computation, values and gradients.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
-import { Graph } from '../../../trainer/graph/graph.ts'
+import { Graph, openSize } from '../../../trainer/graph/graph.ts'
 import { randomNormal, randomUniform } from '../../../trainer/graph/ops.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
@@ -17,26 +17,65 @@ describe('a recorded graph', () => {
     expect(graph.nodes.map(({ op }) => op)).toContain('ReluGrad')
   })
 
-  it('takes any number of pictures where the batch is open', async () => {
-    const kernel = normal([4, 4, 2, 3], 1) as tf.Tensor4D
-    const f = (x: tf.Tensor) => {
-      const [n] = x.shape as [number]
-      const up = tf.conv2dTranspose(x as tf.Tensor4D, kernel, [n, 10, 14, 2], 2, 'same')
-      return tf.reshape(tf.slice(up, [0, 0, 0, 0], [n, 9, 13, 1]), [n, 9, 13])
-    }
+  const kernel = normal([4, 4, 2, 3], 1) as tf.Tensor4D
+  const wide = normal([3, openSize], 5)
+  const dense = tf.layers.dense({ units: 2, inputShape: [4, 3], weights: [normal([3, 2], 4), tf.zeros([2])] })
+  tf.sequential({ layers: [dense] })
+  const scale = [0, 1, 2, 3].map((i) => tf.add(tf.abs(normal([3], 10 + i)), 0.1)) as tf.Tensor1D[]
+  it.each<[string, (x: tf.Tensor) => tf.Tensor, number[]]>([
+    [
+      'a transposed convolution, cut',
+      (x) => {
+        const [n] = x.shape as [number]
+        const up = tf.conv2dTranspose(x as tf.Tensor4D, kernel, [n, 10, 14, 2], 2, 'same')
+        return tf.reshape(tf.slice(up, [0, 0, 0, 0], [n, 9, 13, 1]), [n, 9, 13])
+      },
+      [5, 7, 3],
+    ],
+    ['batch normalisation of rows', (x) => tf.batchNorm(x, ...(scale as [tf.Tensor1D, tf.Tensor1D])), [3]],
+    ['batch normalisation of sequences', (x) => tf.batchNorm(x, ...(scale as [tf.Tensor1D, tf.Tensor1D])), [4, 3]],
+    [
+      'a slice with the batch behind the channels',
+      (x) => {
+        const rows = tf.slice(tf.transpose(x, [1, 0]), [1, 0], [2, x.shape[0]!])
+        return tf.transpose(tf.reshape(rows, [2, 1, x.shape[0]!]), [2, 0, 1])
+      },
+      [3],
+    ],
+    ['a dense layer over rows of rows', (x) => dense.apply(x) as tf.Tensor, [4, 3]],
+    ['weights that have that size by chance', (x) => tf.matMul(x, wide), [3]],
+    ['pairs gathered in the batch', (x) => tf.reshape(tf.concat([x, x], 1), [-1, 3]), [3]],
+  ])('takes any number of pictures where the batch is open: %s', async (_, f, shape) => {
     const graph = new Graph({ dynamicBatch: true })
     record(graph, () => {
-      const x = graph.placeholder('x', [2, 5, 7, 3], 'float32')
+      const x = graph.placeholder('x', [-1, ...shape], 'float32')
       graph.sign('f', { x }, { y: toOutput(f(toTensor(x))) })
     })
     const session = await openSession(graph)
     for (const n of [1, 2, 5]) {
-      const x = normal([n, 5, 7, 3], n)
+      const x = normal([n, ...shape], n)
       const { y } = session.call('f', { x })
-      expect(y!.shape).toEqual([n, 9, 13])
       expect(difference(y!, f(x))).toBeLessThan(1e-5)
     }
     session.close()
+  })
+
+  const size = (x: tf.Tensor) => x.shape[0]!
+  it.each<[string, (x: tf.Tensor) => unknown]>([
+    ['as many zeros', (x) => tf.concat([x, tf.zeros([size(x), 1])], 1)],
+    ['a fill', (x) => tf.concat([x, tf.fill([size(x), 1], 2)], 1)],
+    ['a repeated row', (x) => tf.mul(x, tf.tile(tf.ones([1, 3]), [size(x), 1]))],
+    ['its number as a divisor', (x) => tf.div(tf.sum(x, 0), size(x))],
+    ['each picture by itself', (x) => tf.add(tf.unstack(x)[0]!, 1)],
+    ['each picture by itself, split', (x) => tf.split(x, size(x))],
+    ['all but the first picture', (x) => tf.slice(x, [1, 0], [size(x) - 1, 3])],
+    ['one picture more', (x) => tf.concat([x, tf.ones([1, 3])], 0)],
+    ['a square of pictures, one side by -1', (x) => tf.reshape(tf.matMul(x, x, false, true), [size(x), -1, 1])],
+    ['a square of pictures', (x) => tf.reshape(tf.matMul(x, x, false, true), [size(x), 1, size(x)])],
+  ])('refuses, for any number of pictures, what holds for one number only: %s', (_, f) => {
+    const graph = new Graph({ dynamicBatch: true })
+    const body = () => void f(toTensor(graph.placeholder('x', [-1, 3], 'float32')))
+    expect(() => record(graph, body)).toThrow(/Expected what holds for any number of pictures, found .*recorder\.test\.ts/)
   })
 
   it.each([
