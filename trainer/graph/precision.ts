@@ -17,7 +17,7 @@ const always: Record<string, readonly number[]> = {
 /** Ops that take halves where that is what they are given, so that nothing is cast to and fro between convolutions. */
 const following = new Set(
   (
-    'AddV2 BiasAdd ConcatV2 DepthToSpace FusedBatchNormGradV3 FusedBatchNormV3 MaxPool MaxPoolGrad Pad Relu ReluGrad ' +
+    'AddV2 BiasAdd ConcatV2 DepthToSpace FusedBatchNormGradV3 FusedBatchNormV3 MaxPool MaxPoolGrad PadV2 Relu ReluGrad ' +
     'Reshape Slice SpaceToDepth Transpose'
   ).split(' '),
 )
