@@ -68,7 +68,7 @@ function halvedInputs(op: string, inputs: Output[]): readonly number[] {
   if (!following.has(op)) return []
   const taken = pictures[op] ?? [...inputs.keys()]
   const computed = taken.map((i) => inputs[i]!).filter((input) => isFloat(input) && !input.values)
-  // A gradient goes the way that its layer went, whatever type it comes in.
+  // Of a gradient one half is enough: it comes from a convolution or goes on to one.
   const agree = /Grad(V3)?$/.test(op) ? computed.some(isHalf) : computed.length > 0 && computed.every(isHalf)
   return agree ? taken : []
 }
