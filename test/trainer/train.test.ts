@@ -118,6 +118,25 @@ describe('npm run trainer', () => {
       expect(measures[name]).toBeCloseTo(manifest.measures[name]!, 6)
   })
 
+  it('export writes the bundle of a run again in 16 bits, with what they change; not on other data', async () => {
+    // As a run begun by an earlier version has it.
+    const path = join(dir, 'whole/settings.json')
+    const record = JSON.parse(await readFile(path, 'utf8'))
+    const { compute: _, ...settings } = record.settings
+    await writeFile(path, JSON.stringify({ ...record, settings }))
+    const args = ['--run', 'whole', '--storage', 'float16', '--bundle', 'small']
+    expect(await run('export.js', args)).toMatchObject({ code: 0, out: expect.stringMatching(/% of the pixels differ/) })
+    const { manifest } = await openBundle(join(dir, 'small'))
+    expect(manifest.precision).toMatchObject({ storage: 'float16', compute: 'float32' })
+    expect(manifest.precision!.pixels_differing).toBeLessThan(0.01)
+
+    await writeFile(path, JSON.stringify({ ...record, data: [{ ...record.data[0], fingerprint: 'another' }] }))
+    expect(await run('export.js', args)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/is not what whole was begun with/),
+    })
+  })
+
   it('stopped by SIGTERM and resumed, ends where an uninterrupted run ends', async () => {
     const settings = [...small, '--epochs', '4', '--data', `kitti:${kitti}`, '--dropout', '0.3']
     const whole = await run('train.js', [...settings, '--run', 'uninterrupted'])
