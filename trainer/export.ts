@@ -26,7 +26,7 @@ npm run doctor says what a machine computes in itself.
 `
 
 const Asked = z.object({
-  compute: z.enum([...Precision.options, 'int8']).default('float32'),
+  compute: z.enum([...Precision.options, 'int8']),
   storage: Precision,
 })
 
