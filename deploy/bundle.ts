@@ -52,8 +52,8 @@ export const Manifest = z
         compute: Precision,
         /** Beside the same network all in float32, on the validation pictures: pixels whose class differs, and what changed. */
         pixels_differing: z.number(),
-        road_iou_change: z.number(),
-        mean_iou_change: z.number(),
+        road_iou_change: z.number().optional(),
+        mean_iou_change: z.number().optional(),
       })
       .optional(),
     /** What it was trained on, and under which licence. */
@@ -108,7 +108,10 @@ export async function writeBundle(
     await rename(dir, before).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
     })
-    await rename(made, dir)
+    await rename(made, dir).catch(async (error: unknown) => {
+      await rename(before, dir).catch(() => {})
+      throw error
+    })
     await rm(before, { recursive: true, force: true })
   } catch (error) {
     await rm(made, { recursive: true, force: true })

@@ -1,5 +1,5 @@
-// Which types of 16 and 8 bits this machine computes convolutions in itself. A type that it lacks still works, by way of float32, and
-// is then slower than float32. TensorFlow does not tell; processors, boards and drivers do.
+// Which types of 16 and 8 bits this machine computes convolutions in itself. A type that it lacks may still work, by way of
+// float32, and is then hardly faster. TensorFlow does not tell; processors, boards and drivers do.
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'

@@ -46,9 +46,15 @@ export async function comparePrecision(
     storage,
     compute,
     pixels_differing: differing / (done * area),
-    road_iou_change: measures.road_iou - validation.measures.road_iou,
-    mean_iou_change: measures.mean_iou - validation.measures.mean_iou,
+    ...change('road_iou', measures, validation.measures),
+    ...change('mean_iou', measures, validation.measures),
   }
+}
+
+/** Nothing where there was nothing to measure. */
+function change<K extends 'road_iou' | 'mean_iou'>(key: K, ours: Measures, exact: Measures) {
+  const difference = ours[key] - exact[key]
+  return Number.isNaN(difference) ? {} : ({ [`${key}_change`]: difference } as { [P in `${K}_change`]: number })
 }
 
 /** The most probable class of each pixel, from probabilities as `score` gives them. */

@@ -46,7 +46,7 @@ async function rangesOf({ model, architecture }: Network, { calibration, batch, 
   return ranges
 }
 
-const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
+const signed = (value = Number.NaN) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
 
 /** The measures, and what fewer bits changed of them, as sentences. */
 export function summary({ measures, precision }: Awaited<ReturnType<typeof finishRun>>): string {

@@ -132,7 +132,12 @@ async function train(args: string[]): Promise<void> {
     }
     // The log first: rows that are later than the checkpoint are dropped when a run goes on.
     await log.append(row)
-    await saveCheckpoint(paths.last, { epoch, step, best, state: learner.state() })
+    const state = learner.state()
+    if (state.get('loss_scale')?.values[0] === 1)
+      throw new Error(
+        `Gradients are too large for float16 even unscaled, so that steps are left out (epoch ${epoch}). Use --compute bfloat16; the epoch before is in ${paths.last}.`,
+      )
+    await saveCheckpoint(paths.last, { epoch, step, best, state })
     if (better) await keepCheckpoint(paths.last, paths.best)
     await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
     progress.epoch(row, better)

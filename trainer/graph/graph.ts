@@ -115,9 +115,9 @@ export class Graph {
     return unique
   }
 
-  /** A constant. Small equal ones share a node. */
+  /** A constant. Small equal ones without a name of their own share a node. */
   constant(values: Values, shape: readonly number[], dtype: DataType, name = 'Const'): Output {
-    const key = values.length <= 16 ? `${dtype}[${shape}] ${Array.from(values)}` : undefined
+    const key = name === 'Const' && values.length <= 16 ? `${dtype}[${shape}] ${Array.from(values)}` : undefined
     const known = key && this.constants.get(key)
     if (known) return known
     const store = (values: Values, dtype: DataType) =>

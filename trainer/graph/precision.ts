@@ -67,7 +67,9 @@ function halvedInputs(op: string, inputs: Output[]): readonly number[] {
   if (always[op]) return always[op]
   if (!following.has(op)) return []
   const taken = pictures[op] ?? [...inputs.keys()]
-  const computed = taken.map((i) => inputs[i]!).filter((input) => isFloat(input) && !input.values)
+  // A bias is a weight, float32 in training: it goes the way of the picture.
+  const deciding = op === 'BiasAdd' ? [0] : taken
+  const computed = deciding.map((i) => inputs[i]!).filter((input) => isFloat(input) && !input.values)
   // Of a gradient one half is enough: it comes from a convolution or goes on to one.
   const agree = /Grad(V3)?$/.test(op) ? computed.some(isHalf) : computed.length > 0 && computed.every(isHalf)
   return agree ? taken : []
