@@ -14,7 +14,9 @@ bench_make() {
   fi
   wheels=.setup/wheels/bench # where pip keeps its large temporary files
   need_disk 12000
-  note 'about 3 GB to fetch with pip, CUDA with them: PyTorch for x86-64 depends on it in the Python package index'
+  # In the Python package index PyTorch for x86-64 depends on CUDA's libraries. Its publisher's index has it without:
+  # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu fetches that one (2.15.0+cpu counts as newer than 2.15.0).
+  note 'some 3 GB to fetch with pip, for PyTorch most of it'
   rm -rf $new
   "$interpreter" -m venv $new
   detail 'installing'
