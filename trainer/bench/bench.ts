@@ -1,5 +1,6 @@
 // Measures ours beside its peers:  npm run bench -- inference   npm run bench -- training   (--help for more)
 import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -130,6 +131,11 @@ async function bench(args: string[]): Promise<void> {
   if (plan.contestants.some((name) => peers[plan.measurement][name] === 'python')) makePython()
   const machine = { processor: cpus()[0]!.model, threads: plan.threads, loadAverage: loadavg()[0]! }
   const folder = await mkdtemp(join(tmpdir(), 'roadmask-bench-'))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      rmSync(folder, { recursive: true, force: true }) // gigabytes; contestants end with their standard input
+      process.exit(130)
+    })
   const say = (text: string) => (plan.json ? undefined : console.log(text))
   try {
     const networks = await networksOf(plan)

@@ -8,10 +8,10 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import { openSavedModel } from '../../deploy/saved-model.ts'
 import { readCheckpoint, saveCheckpoint } from '../checkpoint.ts'
 import { writeSavedModel } from '../graph/session.ts'
-import { openLearner } from '../learner.ts'
+import { buildNetwork, openLearner } from '../learner.ts'
 import { recordInference } from '../model/export.ts'
-import { type Architecture, buildFcn, foldedFcn, variables } from '../model/fcn.ts'
-import { readCommandLine, settle } from '../settings.ts'
+import { foldedFcn, variables } from '../model/fcn.ts'
+import { readCommandLine, type Settings, settle } from '../settings.ts'
 import type { Call, Examples, Make, Reply, Request, Task } from './contestant.ts'
 import { serveEager, trainEager } from './eager.ts'
 import { matrixProducts } from './matrix-products.ts'
@@ -31,21 +31,18 @@ const examples: Examples = (batch) => {
   }
 }
 
-const { multiplier, height, width, fc, batchNorm, classes } = task
-// No dropout, so that the losses of all contestants are the same.
-const architecture: Architecture = { net: 'fcn8s', width: multiplier, fc, batchNorm, dropout: 0, classes }
-
-/** The network with the task's weights: those of a trained run, or drawn from a seed. */
-async function network(): Promise<tf.LayersModel> {
-  const model = buildFcn(architecture, height, width)
-  if (task.checkpoint === undefined) return model
-  const { state } = await readCheckpoint(task.checkpoint)
-  for (const [name, variable] of variables(model)) {
-    const { shape, values } = state.get(name)!
-    tf.tidy(() => variable.assign(tf.tensor(values, shape)))
-  }
-  return model
+/** The trainer's settings for the task. No dropout, so that the losses of all contestants are the same. */
+function settingsOf({ multiplier, fc, batchNorm, weightDecay }: Task, batch: number, compute: string): Settings {
+  const options = { compute, batch, width: multiplier, fc, 'batch-norm': batchNorm ? 'on' : 'off', 'weight-decay': weightDecay }
+  const plain = { preset: 'jetson', net: 'fcn8s', dropout: 0, augment: 'none', 'clip-norm': 0 }
+  const line = readCommandLine(
+    Object.entries({ ...options, ...plain }).flatMap(([name, value]) => [`--${name}`, String(value)]),
+  )
+  return settle(line!, false)
 }
+
+const { width, height, classes } = task
+const input = { width, height, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
 
 /** Multiplications of the convolutions for one picture, each with its addition. */
 function multiplyAdds(model: tf.LayersModel): number {
@@ -60,7 +57,8 @@ function multiplyAdds(model: tf.LayersModel): number {
 
 /** Writes what the contestants read: weights and, for inference, our SavedModels. Answers the network's size and work. */
 async function prepare(): Promise<number[]> {
-  const model = await network()
+  const { model, architecture, load } = buildNetwork(settingsOf(task, 1, 'float32'), input, classes)
+  if (task.checkpoint !== undefined) load((await readCheckpoint(task.checkpoint)).state)
   let shown = model
   if (measurement === 'inference') {
     shown = foldedFcn(model, architecture)
@@ -96,13 +94,7 @@ async function serveOurs(): Promise<Make> {
 /** The trainer's own step. */
 function trainOurs(): Make {
   return async (batch) => {
-    const options = { compute, width: multiplier, fc, batch, 'weight-decay': task.weightDecay, 'clip-norm': 0, dropout: 0 }
-    const line = readCommandLine([
-      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
-      ...['--preset', 'jetson', '--batch-norm', 'on', '--augment', 'none'],
-    ])
-    const input = { width, height, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
-    const learner = await openLearner(settle(line!, false), input, classes)
+    const learner = await openLearner(settingsOf(task, batch, compute), input, classes)
     const { pictures, labels } = examples(batch)
     let step = 0
     return () => learner.step(pictures, labels, task.learningRate, ++step)

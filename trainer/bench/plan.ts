@@ -29,7 +29,8 @@ better), with the quartiles of the rounds' own ratios. Before the first burst ev
   --data LAYOUT:FOLDER  takes pictures from there (kitti:DIR or camvid:DIR); left out, rendered ones
   --json           one JSON object instead of the tables
 
-The peers in Python live in .setup/bench, which is made (some 3 GB) when the first of them is asked for.
+Training at width 1 takes up to 16 GB of memory. The peers in Python live in .setup/bench, which is made (some 3 GB to fetch)
+when the first of them is asked for.
 `
 
 /** Pictures at hand, which is also what int8 is calibrated on. */
