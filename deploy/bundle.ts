@@ -1,7 +1,7 @@
 // CONTRACT: the bundle, what the trainer makes and the agent runs: a TensorFlow SavedModel beside a manifest that says
 // what the model sees, what it answers, how good it is and what every file must hash to. No TensorFlow in here.
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { z } from 'zod'
 
@@ -86,13 +86,15 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 /**
  * Writes a bundle: the files under their relative paths, and a manifest with their sizes and hashes.
- * It appears under `dir` as a whole or not at all; a bundle that was there before is replaced.
+ * It appears under `dir` as a whole or not at all; a bundle that was there before is replaced. Throws where something else
+ * is there.
  */
 export async function writeBundle(
   dir: string,
   manifest: Omit<Manifest, 'files' | 'format' | 'version'>,
   files: Record<string, Uint8Array>,
 ): Promise<Bundle> {
+  await expectReplaceable(dir)
   const made = `${dir}.${process.pid}.tmp`
   await rm(made, { recursive: true, force: true })
   const listed: Manifest['files'] = {}
@@ -118,6 +120,20 @@ export async function writeBundle(
     throw error
   }
   return { dir, manifest: whole }
+}
+
+/** Throws where `dir` is there and is neither empty nor a bundle: nothing that belongs to somebody is replaced. */
+export async function expectReplaceable(dir: string): Promise<void> {
+  const entries = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new Error(`Expected a folder for the bundle at ${dir}, found something else (${error.code})`, { cause: error })
+  })
+  if (entries.length === 0) return
+  const text = await readFile(join(dir, manifestFile), 'utf8').catch(() => '')
+  if (!text.includes('"roadmask-bundle"'))
+    throw new Error(
+      `${dir} holds ${entries.slice(0, 3).join(', ')}${entries.length > 3 ? ' …' : ''} and is no bundle; name a new folder for the bundle`,
+    )
 }
 
 /** Opens a bundle and checks it whole: the manifest by its schema, every file by its hash. Throws with what is wrong and where. */

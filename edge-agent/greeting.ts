@@ -1,5 +1,6 @@
 // What a person needs to know once the agent listens: where to look and how to subscribe.
 import { hostname } from 'node:os'
+import { sourceFault } from './capture/source-fault.ts'
 import type { Config } from './config.ts'
 import { type Log, withoutSecrets } from './log.ts'
 import type { Site } from './serve/site.ts'
@@ -11,6 +12,17 @@ export interface Places {
   model: string
 }
 
+/** What --check says; exit code 2 where a camera cannot be opened. Streams are not asked and the model is not loaded. */
+export async function sayChecked({ cameras, bundle }: Config): Promise<void> {
+  for (const { name, source } of cameras) {
+    const fault = await sourceFault(source)
+    if (!fault) continue
+    console.error(`Camera ${name}: ${fault}`)
+    process.exitCode = 2
+  }
+  if (!process.exitCode) console.log(`The settings are right: ${cameras.length} camera(s), bundle ${bundle}`)
+}
+
 /** Says where everything is: as text on a terminal, as one log line elsewhere. */
 export function greet(log: Log, config: Config, { page, broker, model }: Places): void {
   const { prefix } = config.mqtt
@@ -19,6 +31,8 @@ export function greet(log: Log, config: Config, { page, broker, model }: Places)
   const subscribe = `mosquitto_sub -h ${host || hostname()} -p ${port || defaultPort} -t '${prefix}/${config.device}/+/result'`
   const mqtt = `${withoutSecrets(broker)}${config.mqtt.url ? '' : " (the agent's own broker)"}`
   if (config.http.port === undefined && page.port !== 8080) log.info(`port 8080 is taken; the page is on ${page.port}`)
+  if (!config.mqtt.url && config.broker.port === undefined && port !== '1883')
+    log.info(`port 1883 is taken; the agent's own broker is on ${port}`)
   for (const [name, open] of [
     ['http.host', config.http.host],
     ['broker.host', config.mqtt.url ? undefined : config.broker.host],

@@ -3,7 +3,7 @@
 import { openBundle } from '../deploy/bundle.ts'
 import { type Camera, startCamera } from './cameras.ts'
 import { help, readCommand } from './command-line.ts'
-import { greet } from './greeting.ts'
+import { greet, sayChecked } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
 import { openLog } from './log.ts'
@@ -19,8 +19,8 @@ const statsEveryMs = 10_000
 
 async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const config = await readConfig(file, process.env, flags)
-  if (check) return console.log(`The settings are right: ${config.cameras.length} camera(s), bundle ${config.bundle}`)
   const { manifest } = await openBundle(config.bundle)
+  if (check) return sayChecked(config)
   const log = openLog(config.log)
   const known = makeMemory(config, manifest, log)
   let cameras: Camera[] = []

@@ -22,6 +22,8 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --json                  prints one JSON object as the last line
 
 road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
+covered: share of the labelled pixels that the model sees; the others, outside its crop, count in no measure.
+weighted_iou: IoU of the classes weighted by their pixels.
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
 `
 

@@ -1,6 +1,7 @@
 // Writes a run's bundle again in other precisions:  npm run export -- --run DIR --compute bfloat16   (--help for more)
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { expectReplaceable } from '../deploy/bundle.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
@@ -52,6 +53,8 @@ async function exportRun(args: string[]): Promise<void> {
   const int8 = compute === 'int8'
   if (int8 && values.storage) throw new Error('--storage: an int8 network stores its weights in int8; leave --storage out')
   const paths = runPaths(values.run)
+  const bundle = values.bundle ?? paths.bundle
+  await expectReplaceable(bundle)
   const { state } = await readCheckpoint(paths.best)
 
   const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
@@ -60,7 +63,6 @@ async function exportRun(args: string[]): Promise<void> {
   const valPictures = await loadPictures(data, data.val, input)
   const network = buildNetwork(settings, input, data.classes.length)
   network.load(state)
-  const bundle = values.bundle ?? paths.bundle
   const calibration = int8 && { calibration: await loadPictures(data, spread(data.train, calibrationPictures), input) }
   const types = int8 ? { compute, storage: compute } : { compute, storage }
   const options = { ...types, ...calibration, batch: settings.batch, input, data, valPictures }

@@ -56,12 +56,16 @@ export const described = (spec: string, { train, val, fingerprint, licence }: St
 
 /** Makes the folder of a new run. Throws where a run is in it already. */
 export async function startRun(dir: string, record: RunRecord): Promise<void> {
-  const { record: path, last } = runPaths(dir)
+  const { last } = runPaths(dir)
   if (await stat(last).catch(() => undefined))
     throw new Error(`${dir} holds a run already. Go on with it by --resume ${dir}, or choose another folder by --run.`)
   await mkdir(dir, { recursive: true })
-  await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`)
+  await saveRecord(dir, record)
 }
+
+/** Keeps what a run is made with. */
+export const saveRecord = (dir: string, record: RunRecord) =>
+  writeAtomically(runPaths(dir).record, `${JSON.stringify(record, null, 2)}\n`)
 
 /** Throws where data has changed since the run was begun: what is measured on it would be told of the other. */
 export function expectSameData(dir: string, { data }: RunRecord, found: readonly Statistics[]): void {

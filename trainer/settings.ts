@@ -38,7 +38,11 @@ export const presets = {
 } as const satisfies Record<string, Preset>
 
 /** A number as text; an empty one is none. */
-const text = z.string().trim().min(1, 'expected a number, found nothing')
+const text = z
+  .string()
+  .trim()
+  .min(1, 'expected a number, found nothing')
+  .refine((text) => !Number.isNaN(Number(text)), { error: ({ input }) => `expected a number, found ${input}`, abort: true })
 const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) =>
   text.transform(Number).pipe(z.number().min(minimum).max(maximum))
 const whole = (minimum: number) => text.transform(Number).pipe(z.int().min(minimum))
@@ -170,6 +174,11 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   )
   const { values } = parseArgs({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
+  const kept = Object.keys(values).filter((name) => name !== 'resume' && name !== 'epochs')
+  if ('resume' in values && kept.length > 0)
+    throw new Error(
+      `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
+    )
   const parsed = schema.safeParse(values)
   if (parsed.success) return parsed.data
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))

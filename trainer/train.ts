@@ -15,7 +15,7 @@ import { openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
-import { commit, described, expectSameData, newRunFolder, readRun, runPaths, startRun } from './run.ts'
+import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
 import { help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
@@ -41,7 +41,7 @@ async function train(args: string[]): Promise<void> {
   const data = joinDatasets(opened)
   for (const split of ['train', 'val'] as const)
     if (data[split].length === 0)
-      throw new Error(`Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none`)
+      throw new Error(`Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`)
   const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
   const input: ModelInput = resumed?.input ?? {
     ...size,
@@ -52,14 +52,16 @@ async function train(args: string[]): Promise<void> {
   }
   const trainPictures = await loadPictures(data, data.train, input)
   const valPictures = await loadPictures(data, data.val, input)
-  const record = resumed ?? {
-    name: basename(dir),
-    started: new Date().toISOString(),
-    commit: await commit(),
-    settings,
-    input,
-    data: checked.map((statistics, i) => described(settings.data[i]!, statistics)),
-  }
+  const record = resumed
+    ? { ...resumed, settings }
+    : {
+        name: basename(dir),
+        started: new Date().toISOString(),
+        commit: await commit(),
+        settings,
+        input,
+        data: checked.map((statistics, i) => described(settings.data[i]!, statistics)),
+      }
   expectSameData(dir, record, checked)
 
   // Model
@@ -70,7 +72,12 @@ async function train(args: string[]): Promise<void> {
     // A power cut can come between the two names of one checkpoint.
     if (checkpoint.best.epoch === checkpoint.epoch) await keepCheckpoint(paths.last, paths.best)
   }
-  if (!resumed) {
+  if (checkpoint && checkpoint.epoch >= settings.epochs)
+    console.log(
+      `\nAll ${checkpoint.epoch} epochs are done; bundle and overlays are written again. A larger --epochs trains on.`,
+    )
+  if (resumed) await saveRecord(dir, record)
+  else {
     await startRun(dir, record)
     if (settings.augment !== 'none') await showAugmentation(paths.augmentation, trainPictures, settings, data.road)
   }

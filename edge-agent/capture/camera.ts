@@ -14,6 +14,7 @@ import type { FromCamera, ToCamera } from './messages.ts'
 import { modelPicture } from './model-picture.ts'
 import { type CameraPicture, cameraPipeline, isYuv, probeText } from './pipeline.ts'
 import { type Hardware, loops, noHardware } from './source.ts'
+import { sourceFault } from './source-fault.ts'
 
 type Start = Extract<ToCamera, { type: 'start' }>
 type Again = Extract<FromCamera, { type: 'lost' }>['again']
@@ -204,6 +205,8 @@ function connectTo(path: string) {
 }
 
 async function start(message: Start) {
+  const fault = await sourceFault(message.camera.source)
+  if (fault) return lost(fault)
   const hardware = findHardware()
   play(message, message.picture ?? (await probe(message, hardware)), hardware)
 }

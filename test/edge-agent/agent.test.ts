@@ -243,7 +243,7 @@ describe('an agent of its own', () => {
       ['b', 'online'],
       ['c', 'offline'],
     ])
-    expect(answer[2]!.reason).toContain('Resource not found')
+    expect(answer[2]!.reason).toContain('There is no file')
   })
 
   test('a video plays over and over without a gap in its numbers', async () => {

@@ -10,6 +10,9 @@ import { splitByDrive } from './split.ts'
 /** A file beside `training/` whose first line names the licence; KITTI's own download has none. */
 export const licenceFile = 'licence.txt'
 
+/** Labelled pictures of the benchmark's own download. */
+const benchmarkPictures = 289
+const unstated = `not stated (the first line of ${licenceFile} beside training/ states it)`
 const benchmarkLicence = 'KITTI road benchmark, CC BY-NC-SA 3.0'
 const pictureFile = /^(?<drive>[a-z]+)_(?<number>\d+)\.(png|jpe?g)$/i
 const labelFile = /^(?<drive>[a-z]+)_(?<kind>[a-z]+)_(?<number>\d+)\.png$/i
@@ -50,7 +53,9 @@ export async function openKitti(name: string, folder: string, { seed, valFractio
     picture,
     drive: sample.slice(0, sample.indexOf('_')),
   }))
-  const licence = await readFile(join(dir, licenceFile), 'utf8').catch(() => benchmarkLicence)
+  // Other pictures in this layout are somebody's own.
+  const itself = labelled.length === benchmarkPictures && labelled.every((sample) => /^umm?_|^uu_/.test(sample.name))
+  const licence = await readFile(join(dir, licenceFile), 'utf8').catch(() => (itself ? benchmarkLicence : unstated))
   return {
     name,
     ...splitByDrive(labelled, { seed, fraction: valFraction }),

@@ -192,7 +192,7 @@ test('statistics read as the KITTI recipe prints them', async () => {
   labels             4
   sizes              24 x 8
   classes            other 50.0 %, road 50.0 %
-  licence            KITTI road benchmark, CC BY-NC-SA 3.0`,
+  licence            not stated (the first line of licence.txt beside training/ states it)`,
   )
 })
 
