@@ -169,6 +169,7 @@ describe('npm run trainer', () => {
     ['a folder without the layout', ['--data', 'kitti:nowhere'], /nowhere/],
     ['a layout it does not know', ['--data', 'cityscapes:x'], /kitti, camvid/],
     ['a run folder that is taken', [...small, '--data', 'kitti:kitti', '--run', 'taken'], /holds a run already/],
+    ['other settings for a run that goes on', ['--resume', 'nowhere', '--input', '64x64'], /leave out --input/],
     ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],
   ])('refuses %s in one sentence, and changes nothing', async (_, args, message) => {
     await mkdir(join(dir, 'taken'), { recursive: true })
