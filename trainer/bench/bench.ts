@@ -119,7 +119,7 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
       batch,
       rates,
       heats: byHeat,
-      ratios: ratiosOf(pairs[measurement], byHeat, network.multiplier),
+      ratios: ratiosOf(pairs[measurement], byHeat, plan.run === undefined ? network.multiplier : undefined),
       failed: outcomes.flatMap(({ failed }) => failed),
     }
   })
@@ -132,7 +132,7 @@ async function bench(args: string[]): Promise<void> {
   const machine = { processor: cpus()[0]!.model, threads: plan.threads, loadAverage: loadavg()[0]! }
   const folder = await mkdtemp(join(tmpdir(), 'roadmask-bench-'))
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
+    process.on(signal, () => {
       rmSync(folder, { recursive: true, force: true }) // gigabytes; contestants end with their standard input
       process.exit(130)
     })
