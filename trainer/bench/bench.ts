@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { ignore } from '../data/dataset.ts'
 import { type Contestant, type Reply, startContestant, type Task } from './contestant.ts'
 import { type Network, networksOf, writeExamples } from './examples.ts'
-import { heats, type Measurement, pairs, peers } from './pairs.ts'
+import { heats, type Measurement, ours, pairs, peers } from './pairs.ts'
 import { help, type Plan, readPlan } from './plan.ts'
 import { comparedSteps, type Measured, median, ratiosOf, renderGrowth, renderTable, type Table } from './table.ts'
 
@@ -103,11 +103,10 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
   const task: Task = { ...network, threads, learningRate: 1e-4, weightDecay: 0.01, ignore }
   await writeFile(join(folder, 'task.json'), JSON.stringify(task))
   const [parameters, multiplyAdds] = await askOnce('prepare', measurement, folder, threads)
-  const heatNames = heats[measurement].map((heat) => heat.filter((name) => contestants.includes(name)))
+  const met = heats[measurement].map((heat) => heat.filter((name) => contestants.includes(name)))
+  const withPeers = met.filter((names) => names.some((name) => name in peers[measurement]))
   const outcomes: Outcome[] = []
-  // A heat without a peer has nobody to compare with, unless nobody was asked for.
-  for (const names of heatNames.filter((names, i) => i === 0 || names.some((name) => !name.startsWith('ours'))))
-    outcomes.push(await runHeat(names, plan, batches, folder))
+  for (const names of withPeers.length > 0 ? withPeers : [[...ours]]) outcomes.push(await runHeat(names, plan, batches, folder))
   return batches.map((batch, i) => {
     const byHeat = outcomes.map(({ byBatch }) => byBatch[i]!)
     return {
