@@ -28,7 +28,7 @@ it('a ratio is of medians, of contestants that met in one heat', () => {
 it('an aim that is missed is told, and where there is none nothing is', () => {
   const heat = [measured('ours-float32', [95], 3e9), measured('keras', [100], 4e9)]
   expect(ratiosOf([pair], [heat], 1)[0]).toMatchObject({ ratio: 0.95, met: false })
-  expect(ratiosOf([pair], [heat], 0.25)[0]).not.toHaveProperty('met')
+  for (const width of [0.25, undefined]) expect(ratiosOf([pair], [heat], width)[0]).not.toHaveProperty('met')
   expect(ratiosOf([{ ...pair, what: 'memory' }], [heat], 1)[0]).toMatchObject({ ratio: 0.75, met: true })
 })
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { ignore } from '../data/dataset.ts'
 import { type Contestant, type Reply, startContestant, type Task } from './contestant.ts'
 import { type Network, networksOf, writeExamples } from './examples.ts'
-import { heats, type Measurement, pairs, peers } from './pairs.ts'
+import { heats, type Measurement, ours, pairs, peers } from './pairs.ts'
 import { help, type Plan, readPlan } from './plan.ts'
 import { comparedSteps, type Measured, median, ratiosOf, renderGrowth, renderTable, type Table } from './table.ts'
 
@@ -103,11 +103,10 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
   const task: Task = { ...network, threads, learningRate: 1e-4, weightDecay: 0.01, ignore }
   await writeFile(join(folder, 'task.json'), JSON.stringify(task))
   const [parameters, multiplyAdds] = await askOnce('prepare', measurement, folder, threads)
-  const heatNames = heats[measurement].map((heat) => heat.filter((name) => contestants.includes(name)))
+  const met = heats[measurement].map((heat) => heat.filter((name) => contestants.includes(name)))
+  const withPeers = met.filter((names) => names.some((name) => name in peers[measurement]))
   const outcomes: Outcome[] = []
-  // A heat without a peer has nobody to compare with, unless nobody was asked for.
-  for (const names of heatNames.filter((names, i) => i === 0 || names.some((name) => !name.startsWith('ours'))))
-    outcomes.push(await runHeat(names, plan, batches, folder))
+  for (const names of withPeers.length > 0 ? withPeers : [[...ours]]) outcomes.push(await runHeat(names, plan, batches, folder))
   return batches.map((batch, i) => {
     const byHeat = outcomes.map(({ byBatch }) => byBatch[i]!)
     return {
@@ -119,7 +118,7 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
       batch,
       rates,
       heats: byHeat,
-      ratios: ratiosOf(pairs[measurement], byHeat, network.multiplier),
+      ratios: ratiosOf(pairs[measurement], byHeat, plan.run === undefined ? network.multiplier : undefined),
       failed: outcomes.flatMap(({ failed }) => failed),
     }
   })
@@ -132,7 +131,7 @@ async function bench(args: string[]): Promise<void> {
   const machine = { processor: cpus()[0]!.model, threads: plan.threads, loadAverage: loadavg()[0]! }
   const folder = await mkdtemp(join(tmpdir(), 'roadmask-bench-'))
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
+    process.on(signal, () => {
       rmSync(folder, { recursive: true, force: true }) // gigabytes; contestants end with their standard input
       process.exit(130)
     })

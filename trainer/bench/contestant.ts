@@ -48,15 +48,16 @@ export interface Contestant {
   close(): void
 }
 
-/** Lines of standard error that are told where the process ends before its time. */
+/** Lines of standard error that are told where the process ends before its time; not those of a JavaScript stack. */
 const toldLines = 8
+const stackLine = /^ +at /
 
 /** Starts the process. A request that it cannot answer throws with the last of its standard error. */
 export function startContestant(name: string, program: string, args: string[], env: NodeJS.ProcessEnv): Contestant {
   const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
   const told: string[] = []
   createInterface({ input: child.stderr }).on('line', (line) => {
-    if (line.trim() !== '') told.push(line)
+    if (line.trim() !== '' && !stackLine.test(line)) told.push(line)
     if (told.length > toldLines) told.shift()
   })
   let waiting: { resolve(reply: Reply): void; reject(error: Error): void } | undefined

@@ -15,7 +15,9 @@ const blocks = [
 ] as const
 
 /** FCN-8s on VGG16 with the weights in the folder, from normalised pictures to logits. */
-async function eagerFcn({ height, width, multiplier, fc, classes, batchNorm }: Task, folder: string): Promise<tf.LayersModel> {
+async function eagerFcn({ height, width, multiplier, fc, classes }: Task, folder: string): Promise<tf.LayersModel> {
+  const { state } = await readCheckpoint(join(folder, 'weights.safetensors'))
+  const batchNorm = state.has('conv1_1_bn/gamma')
   type Symbol = tf.SymbolicTensor
   const conv = (x: Symbol, name: string, filters: number, kernelSize: number) => {
     const settings = { name, filters, kernelSize, padding: 'same' } as const
@@ -25,10 +27,13 @@ async function eagerFcn({ height, width, multiplier, fc, classes, batchNorm }: T
     return tf.layers.reLU().apply(normalised) as Symbol
   }
   const score = (x: Symbol, name: string) => tf.layers.conv2d({ name, filters: classes, kernelSize: 1 }).apply(x) as Symbol
-  const up = (x: Symbol, name: string, strides: number) => {
+  const up = (x: Symbol, name: string, strides: number, like: Symbol) => {
     const trainable = name !== 'upscore8'
     const settings = { name, filters: classes, kernelSize: 2 * strides, strides, padding: 'same', useBias: false } as const
-    return tf.layers.conv2dTranspose({ ...settings, trainable }).apply(x) as Symbol
+    const y = tf.layers.conv2dTranspose({ ...settings, trainable }).apply(x) as Symbol
+    // Pooling rounds sizes up.
+    const more = [1, 2].map((axis) => [0, y.shape[axis]! - like.shape[axis]!]) as [[number, number], [number, number]]
+    return tf.layers.cropping2D({ cropping: more }).apply(y) as Symbol
   }
   const add = (...both: Symbol[]) => tf.layers.add().apply(both) as Symbol
 
@@ -41,11 +46,10 @@ async function eagerFcn({ height, width, multiplier, fc, classes, batchNorm }: T
     pools.push(x)
   }
   x = conv(conv(x, 'fc6', fc, 7), 'fc7', fc, 1)
-  x = add(up(score(x, 'score_fr'), 'upscore2', 2), score(pools[3]!, 'score_pool4'))
-  x = add(up(x, 'upscore_pool4', 2), score(pools[2]!, 'score_pool3'))
-  const model = tf.model({ inputs: input, outputs: up(x, 'upscore8', 8) })
+  x = add(up(score(x, 'score_fr'), 'upscore2', 2, pools[3]!), score(pools[3]!, 'score_pool4'))
+  x = add(up(x, 'upscore_pool4', 2, pools[2]!), score(pools[2]!, 'score_pool3'))
+  const model = tf.model({ inputs: input, outputs: up(x, 'upscore8', 8, input) })
 
-  const { state } = await readCheckpoint(join(folder, 'weights.safetensors'))
   for (const layer of model.layers)
     tf.tidy(() =>
       layer.setWeights(

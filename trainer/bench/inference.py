@@ -4,7 +4,7 @@ import multiprocessing
 import os
 
 import numpy as np
-from peer import keras_fcn, mean, scale, serve
+from peer import blocks, keras_fcn, mean, scale, serve
 
 
 def apart(make, task, path):
@@ -17,15 +17,6 @@ def apart(make, task, path):
         if process.exitcode != 0:
             raise RuntimeError(f"{path} could not be made; the lines above say why")
     return path
-
-
-def served(task):
-    """What our SavedModel serves, as a TensorFlow function: the graph that the other peers convert."""
-    import tensorflow as tf
-
-    model = tf.saved_model.load(f"{task.folder}/float32")
-    spec = tf.TensorSpec([None, task.height, task.width, 3], tf.uint8, name="pictures")
-    return model, tf.function(lambda pictures: model.signatures["serve"](pictures=pictures), input_signature=[spec])
 
 
 def keras(task):
@@ -48,11 +39,66 @@ def keras(task):
     return make
 
 
-def convert_onnx(task, path):
-    import tf2onnx
+def write_onnx(task, path):
+    """The graph that our SavedModel serves, written as ONNX; tf2onnx takes more than 20 GB for the widest network."""
+    from onnx import TensorProto, helper, numpy_helper, save
 
-    _model, function = served(task)
-    tf2onnx.convert.from_function(function, function.input_signature, opset=18, output_path=path)
+    weights = task.weights()
+    nodes, constants = [], []
+
+    def constant(value):
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), f"constant_{len(constants)}"))
+        return constants[-1].name
+
+    def node(op, *inputs, output=None, **attributes):
+        output = output or f"{op}_{len(nodes)}"
+        nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def conv(x, name):
+        kernel = weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
+        pads = [kernel.shape[2] // 2] * 4
+        x = node("Conv", x, constant(kernel), constant(weights[f"{name}/bias"]), pads=pads)
+        return x if name.startswith("score") else node("Relu", x)
+
+    def up(x, kernel, level):
+        """To the size that pooling `level` times gives; it rounds up."""
+        factor = kernel.shape[0] // 2
+        x = node("ConvTranspose", x, constant(kernel.transpose(3, 2, 0, 1)), strides=[factor] * 2, pads=[factor // 2] * 4)
+        size = [-(-size // 2**level) for size in (task.height, task.width)]
+        return node("Slice", x, constant(np.array([0, 0])), constant(np.array(size)), constant(np.array([2, 3])))
+
+    x = node("Cast", node("Transpose", "pictures", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    x = node("Mul", node("Sub", x, constant(mean.reshape(3, 1, 1))), constant(np.float32(1 / scale)))
+    pools = []
+    for block, (convs, _) in enumerate(blocks, 1):
+        for i in range(1, convs + 1):
+            x = conv(x, f"conv{block}_{i}")
+        x = node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+        pools.append(x)
+    x = conv(conv(conv(x, "fc6"), "fc7"), "score_fr")
+    x = node("Add", up(x, weights["upscore2/kernel"], 4), conv(pools[3], "score_pool4"))
+    x = node("Add", up(x, weights["upscore_pool4/kernel"], 3), conv(pools[2], "score_pool3"))
+    # As in ours, by how much road leads instead of both classes.
+    kernel = weights["upscore8/kernel"]
+    lead = node("Squeeze", up(x, kernel[:, :, 1:] - kernel[:, :, :1], 0), constant(np.array([1])))
+    mask = node("Greater", lead, constant(np.float32(0)))
+    node("Cast", mask, to=TensorProto.INT32, output="mask")
+    axes = constant(np.array([1, 2]))
+    share = node("ReduceMean", node("Cast", mask, to=TensorProto.FLOAT), axes, keepdims=0)
+    shares = [node("Unsqueeze", one, constant(np.array([1]))) for one in (node("Sub", constant(np.float32(1)), share), share)]
+    node("Concat", *shares, axis=1, output="class_share")
+    node("ReduceMean", node("Sigmoid", node("Abs", lead)), axes, keepdims=0, output="confidence")
+
+    size = ["n", task.height, task.width]
+    outputs = [
+        helper.make_tensor_value_info("mask", TensorProto.INT32, size),
+        helper.make_tensor_value_info("class_share", TensorProto.FLOAT, ["n", 2]),
+        helper.make_tensor_value_info("confidence", TensorProto.FLOAT, ["n"]),
+    ]
+    pictures = helper.make_tensor_value_info("pictures", TensorProto.UINT8, [*size, 3])
+    graph = helper.make_graph(nodes, "fcn8s", [pictures], outputs, constants)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
 
 
 def quantise_onnx(task, path):
@@ -74,7 +120,7 @@ def quantise_onnx(task, path):
 
 
 def onnxruntime(task, quantised=False):
-    path = apart(convert_onnx, task, "float32.onnx")
+    path = apart(write_onnx, task, "float32.onnx")
     if quantised:
         path = apart(quantise_onnx, task, "int8.onnx")
     import onnxruntime
@@ -95,9 +141,12 @@ def onnxruntime(task, quantised=False):
 
 def convert_openvino(task, path):
     import openvino
+    import tensorflow as tf
 
-    _model, function = served(task)
-    openvino.save_model(openvino.convert_model(function.get_concrete_function()), path, compress_to_fp16=False)
+    model = tf.saved_model.load(f"{task.folder}/float32")
+    spec = tf.TensorSpec([None, task.height, task.width, 3], tf.uint8, name="pictures")
+    served = tf.function(lambda pictures: model.signatures["serve"](pictures=pictures), input_signature=[spec])
+    openvino.save_model(openvino.convert_model(served.get_concrete_function()), path, compress_to_fp16=False)
 
 
 def quantise_openvino(task, path):

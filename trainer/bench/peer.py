@@ -88,10 +88,12 @@ def keras_fcn(task):
             return x
         return layers.ReLU()(layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_bn")(x))
 
-    def up(x, name, factor):
-        return layers.Conv2DTranspose(
+    def up(x, name, factor, like):
+        x = layers.Conv2DTranspose(
             task.classes, 2 * factor, factor, padding="same", use_bias=False, name=name, trainable=name != "upscore8"
         )(x)
+        # Pooling rounds sizes up.
+        return layers.Cropping2D([(0, more - size) for more, size in zip(x.shape[1:3], like.shape[1:3])])(x)
 
     def score(x, name):
         return layers.Conv2D(task.classes, 1, name=name)(x)
@@ -104,9 +106,9 @@ def keras_fcn(task):
         x = layers.MaxPooling2D(2, padding="same")(x)
         pools.append(x)
     x = conv(conv(x, "fc6", task.fc, 7), "fc7", task.fc, 1)
-    x = layers.Add()([up(score(x, "score_fr"), "upscore2", 2), score(pools[3], "score_pool4")])
-    x = layers.Add()([up(x, "upscore_pool4", 2), score(pools[2], "score_pool3")])
-    model = keras.Model(data, up(x, "upscore8", 8))
+    x = layers.Add()([up(score(x, "score_fr"), "upscore2", 2, pools[3]), score(pools[3], "score_pool4")])
+    x = layers.Add()([up(x, "upscore_pool4", 2, pools[2]), score(pools[2], "score_pool3")])
+    model = keras.Model(data, up(x, "upscore8", 8, data))
     for layer in model.layers:
         layer.set_weights([weights[f"{layer.name}/{weight.name}"] for weight in layer.weights])
     return model

@@ -50,8 +50,11 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
-/** The pairs that met in a heat, as ratios. A pair that met in two heats counts in the first. */
-export function ratiosOf(pairs: readonly Pair[], heats: readonly Measured[][], width: number): Ratio[] {
+/**
+ * The pairs that met in a heat, as ratios. A pair that met in two heats counts in the first.
+ * @param width of the network, where it is the one that the aims are about
+ */
+export function ratiosOf(pairs: readonly Pair[], heats: readonly Measured[][], width?: number): Ratio[] {
   return pairs.flatMap((pair) => {
     for (const heat of heats) {
       const [own, other] = [pair.ours, pair.peer].map((name) => heat.find((one) => one.name === name))
@@ -61,8 +64,8 @@ export function ratiosOf(pairs: readonly Pair[], heats: readonly Measured[][], w
   })
 }
 
-function ratioOf(pair: Pair, own: Measured, other: Measured, width: number): Ratio {
-  const aim = pair.atMost[width]
+function ratioOf(pair: Pair, own: Measured, other: Measured, width: number | undefined): Ratio {
+  const aim = width === undefined ? undefined : pair.atMost[width]
   const ratio = pair.what === 'time' ? median(own.rounds) / median(other.rounds) : own.peakBytes / other.peakBytes
   const each = own.rounds.map((ms, round) => ms / other.rounds[round]!)
   return {
