@@ -41,7 +41,9 @@ async function train(args: string[]): Promise<void> {
   const data = joinDatasets(opened)
   for (const split of ['train', 'val'] as const)
     if (data[split].length === 0)
-      throw new Error(`Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`)
+      throw new Error(
+        `Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`,
+      )
   const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
   const input: ModelInput = resumed?.input ?? {
     ...size,
