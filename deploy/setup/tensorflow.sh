@@ -183,7 +183,7 @@ fetch_named_wheel() {
   fi
   python=$(find_python)
   IFS=- read -r -a tags <<<"${name%.whl}" # name, version, (build,) python, abi, platform
-  if ! retry 'DO NOT MATCH THE HASHES|No space left|404' clean_pip "$python" download --no-deps --only-binary=:all: --implementation cp \
+  if ! retry 'DO NOT MATCH THE HASHES|No space left|HTTP error 404' clean_pip "$python" download --no-deps --only-binary=:all: --implementation cp \
     --python-version "${tags[-3]#cp}" --abi "${tags[-2]}" --platform "${tags[-1]%%.*}" --dest "$wheels" "$1"; then
     explain_pip "$1"
   fi
