@@ -62,17 +62,25 @@ async function eagerFcn({ height, width, multiplier, fc, classes }: Task, folder
   return model
 }
 
+/** Computes and reads the answer. */
+export function readMask(answer: () => Record<string, tf.Tensor>): ArrayLike<number> {
+  let read: Record<string, ArrayLike<number>> = {}
+  // Not as the result of `tidy`, which looks for tensors in it, value by value.
+  tf.tidy(() => {
+    read = Object.fromEntries(Object.entries(answer()).map(([name, output]) => [name, output.dataSync()]))
+  })
+  return read.mask!
+}
+
 /** Masks of pictures. */
 export async function serveEager(task: Task, folder: string, examples: Examples): Promise<Make> {
   const model = await eagerFcn(task, folder)
   return (batch) => {
     const { pictures, shape } = examples(batch)
     return () =>
-      tf.tidy(() => {
+      readMask(() => {
         const logits = model.apply(normalise(tf.tensor(pictures, [...shape, 3], 'int32'))) as tf.Tensor4D
-        const { mask, ...others } = serve({ logits: () => logits }, task.classes)
-        for (const output of Object.values(others)) output.dataSync()
-        return mask!.dataSync()
+        return serve({ logits: () => logits }, task.classes)
       })
   }
 }

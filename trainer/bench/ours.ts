@@ -13,7 +13,7 @@ import { recordInference } from '../model/export.ts'
 import { foldedFcn, variables } from '../model/fcn.ts'
 import { readCommandLine, type Settings, settle } from '../settings.ts'
 import type { Call, Examples, Make, Reply, Request, Task } from './contestant.ts'
-import { serveEager, trainEager } from './eager.ts'
+import { readMask, serveEager, trainEager } from './eager.ts'
 import { matrixProducts } from './matrix-products.ts'
 
 const [contestant = '', measurement = '', folder = ''] = process.argv.slice(2)
@@ -82,12 +82,7 @@ async function serveOurs(): Promise<Make> {
   const session = await openSavedModel(join(folder, compute), ['serve'])
   return (batch) => {
     const { pictures, shape } = examples(batch)
-    return () =>
-      tf.tidy(() => {
-        const { mask, ...others } = session.call('serve', { pictures: tf.tensor(pictures, [...shape, 3], 'bool') })
-        for (const output of Object.values(others)) output.dataSync()
-        return mask!.dataSync()
-      })
+    return () => readMask(() => session.call('serve', { pictures: tf.tensor(pictures, [...shape, 3], 'bool') }))
   }
 }
 
