@@ -8,8 +8,8 @@ export const help = `npm run bench -- inference|training [options]
 
 Measures this project beside others on the same network (FCN-8s on VGG16), weights and pictures, in one run.
 
-  inference   uint8 pictures in, class ids out: our exported model, Keras (tf.function), tfjs eager, ONNX Runtime and OpenVINO
-              with the same graph converted
+  inference   uint8 pictures in, class ids out: our exported model, Keras (tf.function), tfjs eager, OpenVINO with our model
+              converted, ONNX Runtime with the same network written as ONNX
   training    one step of AdamW with batch normalisation, from pictures and labels to new weights: our trainer, Keras
               (tf.function), tfjs eager, PyTorch; and the largest memory of each
 
