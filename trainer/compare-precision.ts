@@ -9,7 +9,8 @@ import type { Measures } from './metrics/measure.ts'
 import { validate } from './validate.ts'
 
 export interface Export {
-  storage: Precision | 'int8'
+  /** Of no meaning for int8, whose weights are stored as they are computed with. */
+  storage: Precision
   compute: Precision | 'int8'
   /** Pictures to measure activations on, for int8. */
   calibration?: Pictures
@@ -43,7 +44,7 @@ export async function comparePrecision(
   })
   reference.close()
   return {
-    storage,
+    storage: compute === 'int8' ? compute : storage,
     compute,
     pixels_differing: differing / (done * area),
     ...change('road_iou', measures, validation.measures),

@@ -64,8 +64,7 @@ async function exportRun(args: string[]): Promise<void> {
   const network = buildNetwork(settings, input, data.classes.length)
   network.load(state)
   const calibration = int8 && { calibration: await loadPictures(data, spread(data.train, calibrationPictures), input) }
-  const types = int8 ? { compute, storage: compute } : { compute, storage }
-  const options = { ...types, ...calibration, batch: settings.batch, input, data, valPictures }
+  const options = { compute, storage, ...calibration, batch: settings.batch, input, data, valPictures }
   console.log(`${summary(await finishRun(network, record, options, { bundle }))}.\nBundle ${bundle}`)
   network.close()
 }

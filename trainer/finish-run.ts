@@ -21,16 +21,16 @@ export async function finishRun(
   folders: { bundle: string; overlays?: string },
 ): Promise<{ measures: Measures; precision: Manifest['precision'] }> {
   const { input, batch, data, valPictures, storage, compute } = options
-  const whole = storage !== 'int8' && compute !== 'int8'
-  const model = await finishModel(network, input, whole ? { storage, compute } : { ranges: await rangesOf(network, options) })
+  const precision = compute === 'int8' ? { ranges: await rangesOf(network, options) } : { storage, compute }
+  const model = await finishModel(network, input, precision)
   const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
-  const precision = await comparePrecision(model, measures, network, options)
-  await model.writeBundle(folders.bundle, { record, data, measures: flatMeasures(measures), precision })
+  const compared = await comparePrecision(model, measures, network, options)
+  await model.writeBundle(folders.bundle, { record, data, measures: flatMeasures(measures), precision: compared })
   if (folders.overlays) await showCases(folders.overlays, data, validation, { input, title: record.name, score: model.score })
   model.close()
-  return { measures, precision }
+  return { measures, precision: compared }
 }
 
 async function rangesOf({ model, architecture }: Network, { calibration, batch, input }: Export): Promise<Ranges> {

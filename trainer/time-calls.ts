@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { openSavedModel } from '../deploy/saved-model.ts'
 import type { Signature } from './graph/graph.ts'
+import { median } from './report/quantile.ts'
 
 export interface Timing {
   signature: string
@@ -11,11 +12,6 @@ export interface Timing {
   /** Median of `calls` calls, from the pictures' bytes to the answers' values. */
   milliseconds: number
   calls: number
-}
-
-export const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
 }
 
 /**

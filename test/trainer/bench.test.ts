@@ -5,7 +5,8 @@ import { expect, it } from 'vitest'
 import { startContestant } from '../../trainer/bench/contestant.ts'
 import { heats, measurements, type Pair, pairs, peers } from '../../trainer/bench/pairs.ts'
 import { readPlan } from '../../trainer/bench/plan.ts'
-import { type Measured, quantile, ratiosOf, renderGrowth, renderTable, type Table } from '../../trainer/bench/table.ts'
+import { type Measured, ratiosOf, renderGrowth, renderTable, type Table } from '../../trainer/bench/table.ts'
+import { quantile } from '../../trainer/report/quantile.ts'
 
 const measured = (name: string, rounds: number[], peakBytes = 1e9): Measured => ({ name, rounds, peakBytes, answer: 1 })
 const pair: Pair = { ours: 'ours-float32', peer: 'keras', what: 'time', atMost: { 1: 0.9 } }

@@ -6,11 +6,12 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ignore } from '../data/dataset.ts'
+import { median } from '../report/quantile.ts'
 import { type Contestant, type Reply, startContestant, type Task } from './contestant.ts'
 import { type Network, networksOf, writeExamples } from './examples.ts'
 import { heats, type Measurement, ours, pairs, peers } from './pairs.ts'
 import { help, type Plan, readPlan } from './plan.ts'
-import { comparedSteps, type Measured, median, ratiosOf, renderGrowth, renderTable, type Table } from './table.ts'
+import { comparedSteps, type Measured, ratiosOf, renderGrowth, renderTable, type Table } from './table.ts'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const above = resolve(here, '../..')

@@ -1,4 +1,5 @@
 // What was measured, as medians, ratios and lines of text.
+import { median, quantile } from '../report/quantile.ts'
 import type { Measurement, Pair } from './pairs.ts'
 
 /** Training steps, from the same weights on, until losses are compared. */
@@ -38,17 +39,6 @@ export interface Ratio extends Pair {
   aim?: number
   met?: boolean
 }
-
-/** Linear between the two nearest values. Throws where there are none. */
-export function quantile(values: readonly number[], share: number): number {
-  if (values.length === 0) throw new Error('Expected values to take a quantile of, found none')
-  const sorted = values.toSorted((a, b) => a - b)
-  const at = share * (sorted.length - 1)
-  const [below, above] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!]
-  return below + (above - below) * (at - Math.floor(at))
-}
-
-export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
 /**
  * The pairs that met in a heat, as ratios. A pair that met in two heats counts in the first.
