@@ -143,7 +143,7 @@ test.each([
 test.skipIf(!hasNetwork)('a download that breaks off is tried again', async () => {
   const checkout = makeCheckout()
   const server = await serveFile(makeWheel(), 'half and break')
-  const setUp = startSetUp(checkout, { ROADMASK_TENSORFLOW: 'jetson', ROADMASK_TENSORFLOW_WHEEL: server.url })
+  const setUp = startSetUp(checkout, { ROADMASK_TENSORFLOW: 'jetson', ROADMASK_TENSORFLOW_WHEEL: `${server.url}?mirror=404` })
   await vi.waitFor(() => expect(setUp.said()).toContain('attempt 1 of 4 failed'), 30_000)
   server.manner = 'whole'
   await setUp.ended // the addon cannot be built here, but the library is there

@@ -7,6 +7,9 @@ import { createInterface } from 'node:readline'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { openSavedModel } from '../../deploy/saved-model.ts'
 import { readCheckpoint, saveCheckpoint } from '../checkpoint.ts'
+import { costOf } from '../graph/cost.ts'
+import type { Graph } from '../graph/graph.ts'
+import { inferShapes } from '../graph/saved-shapes.ts'
 import { writeSavedModel } from '../graph/session.ts'
 import { buildNetwork, openLearner } from '../learner.ts'
 import { recordInference } from '../model/export.ts'
@@ -44,15 +47,10 @@ function settingsOf({ multiplier, fc, batchNorm, weightDecay }: Task, batch: num
 const { width, height, classes } = task
 const input = { width, height, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
 
-/** Multiplications of the convolutions for one picture, each with its addition. */
-function multiplyAdds(model: tf.LayersModel): number {
-  return model.layers.reduce((sum, layer) => {
-    const kernel = layer.weights.find(({ shape }) => shape.length === 4)
-    if (!kernel) return sum
-    // A transposed convolution puts its kernel at every input, another one at every output.
-    const { shape } = (layer.name.startsWith('upscore') ? layer.input : layer.output) as tf.SymbolicTensor
-    return sum + tf.util.sizeFromShape(kernel.shape as number[]) * shape[1]! * shape[2]!
-  }, 0)
+/** Multiply-adds of our exported network for one picture. */
+function workOf({ nodes, signatures }: Graph): number {
+  const refs = Object.values(signatures.serve!.outputs).map(({ ref }) => ref)
+  return costOf(nodes, refs, inferShapes(nodes, 1)).multiplyAdds
 }
 
 /** Writes what the contestants read: weights and, for inference, our SavedModels. Answers the network's size and work. */
@@ -74,7 +72,7 @@ async function prepare(): Promise<number[]> {
     ]),
   )
   await saveCheckpoint(join(folder, 'weights.safetensors'), { epoch: 0, step: 0, best: { epoch: 0, road_iou: 0 }, state })
-  return [shown.countParams(), multiplyAdds(shown)]
+  return [shown.countParams(), workOf(recordInference(model, architecture))]
 }
 
 /** Our SavedModel as the agent runs it. */
