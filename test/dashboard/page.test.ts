@@ -144,7 +144,7 @@ cameras:
     await visited.page.waitForSelector('road-view[data-condition="cut"]')
     await startAgent()
     await live(visited)
-    expect(await visited.page.getByText('Agent lost for').isVisible()).toBe(false)
+    await visited.page.getByText('Agent lost for').waitFor({ state: 'hidden' })
     await visited.page.context().close()
   })
 })

@@ -71,6 +71,15 @@ const drawn = ({ result }: { result: Result }) =>
     result,
   )
 const canvas = (camera = 'front') => look(tile(camera).locator('canvas'), 320 / 180)
+/** Waits until the picture has turned grey, which takes the time of a transition. */
+const greyed = () =>
+  expect
+    .poll(() =>
+      tile()
+        .locator('canvas')
+        .evaluate((element) => getComputedStyle(element).filter),
+    )
+    .toContain('grayscale(1)')
 async function setOpacity(percent: number) {
   await page.locator('#opacity').fill(String(percent))
 }
@@ -216,7 +225,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await condition('stale')
     await shows('Stale picture')
     await shows('s old. No newer one came')
-    await page.waitForTimeout(600) // the transition to grey
+    await greyed()
     const [red, green, blue] = (await canvas())(road, 0.25)
     expect(Math.max(red, green, blue) - Math.min(red, green, blue)).toBeLessThan(4)
     await drawn(await stream())
@@ -254,17 +263,13 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await page.getByText('No agent answers at').first().waitFor()
     await condition('cut')
     await shows('This picture is')
-    expect(
-      await tile()
-        .locator('canvas')
-        .evaluate((element) => getComputedStyle(element).filter),
-    ).toContain('grayscale(1)')
+    await greyed()
     server = await servePage({ port })
     server.greet(helloOf(statusOf('front')))
     await expect.poll(() => server.clients(), { timeout: 20_000 }).toBe(1)
     await drawn(await stream())
     await condition('live')
-    expect(await page.getByText('Agent lost for').isVisible()).toBe(false)
+    await page.getByText('Agent lost for').waitFor({ state: 'hidden' })
   })
 
   test('passes on what the agent says when it closes the line', async () => {
@@ -286,7 +291,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await page.getByText('Nothing heard for').first().waitFor()
     await page.clock.fastForward(1_000)
     await expect.poll(lines).toBe(before + 1)
-    await expect.poll(() => page.getByText('Agent lost for').isVisible()).toBe(false)
+    await page.getByText('Agent lost for').waitFor({ state: 'hidden' })
   })
 
   test('says that it is out of date where the agent speaks another version', async () => {
@@ -294,7 +299,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await page.getByText('It reads messages of version 1, the agent sends version 2').waitFor()
     await page.getByRole('button', { name: 'Load again' }).click()
     await tile().waitFor()
-    expect(await page.getByText('out of date').isVisible()).toBe(false)
+    await page.getByText('out of date').waitFor({ state: 'hidden' })
   })
 
   test('closes the line while the tab is hidden and opens it when it is seen again', async () => {
@@ -309,19 +314,20 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await expect.poll(() => server.clients()).toBe(0)
     await hide(false)
     await expect.poll(() => server.clients()).toBe(1)
-    expect(await page.getByText('Agent lost for').isVisible()).toBe(false)
+    await page.getByText('Agent lost for').waitFor({ state: 'hidden' })
   })
 
   test('has a tile for each camera, opened and closed by click and by key', async () => {
     server.send(helloOf(statusOf('front'), statusOf('rear'), statusOf('left')))
     await page.getByRole('button', { name: 'Show camera rear in full' }).focus()
     await page.keyboard.press('Enter')
-    expect(await tile('front').isVisible()).toBe(false)
-    expect(await tile('rear').isVisible()).toBe(true)
+    // The page arranges itself at `hashchange`, which comes after the key press is done.
+    await tile('front').waitFor({ state: 'hidden' })
+    await tile('rear').waitFor()
     expect(page.url()).toContain('#rear')
     await page.keyboard.press('ArrowRight')
     await tile('left').waitFor()
-    expect(await tile('rear').isVisible()).toBe(false)
+    await tile('rear').waitFor({ state: 'hidden' })
     await page.keyboard.press('Escape')
     await tile('front').waitFor()
     await tile('left').getByRole('button').click()
