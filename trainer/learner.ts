@@ -1,4 +1,6 @@
 // The network and its training graph, made from the settings of a run.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { ModelInput } from '../deploy/bundle.ts'
 import type { State } from './checkpoint.ts'
@@ -20,7 +22,8 @@ export interface Network {
   close(): void
 }
 
-export interface Learner extends Network {
+export interface Learner {
+  parameters: number
   /** One step on uint8 pictures [batch, h, w, 3] and labels [batch, h, w]; returns the loss before it. */
   step(pictures: Uint8Array, labels: Uint8Array, learningRate: number, step: number): number
   score(pictures: Uint8Array, labels: Uint8Array): Scores
@@ -28,6 +31,7 @@ export interface Learner extends Network {
   state(): State
   /** Continues from a checkpoint's state. */
   restore(state: State): void
+  close(): void
 }
 
 /** Builds the network of a run's settings. */
@@ -52,10 +56,17 @@ export function buildNetwork(settings: Settings, input: ModelInput, classes: num
   }
 }
 
+/** Twice: the first time only finds the buffers that nothing refers to any more, the second gives them back. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  collect()
+}
+
 /** Builds the network and records its training step; takes seconds. */
 export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
-  const network = buildNetwork(settings, input, classes)
-  const { model } = network
+  const { model, parameters, close } = buildNetwork(settings, input, classes)
   const { batch, seed } = settings
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
@@ -86,6 +97,9 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     },
   })
 
+  close() // its weights are the session's from here on
+  collectGarbage() // what JavaScript drew them in, which V8 would keep until it needs the room: 0.5 GB at full width
+
   /** As bool, tfjs-node hands bytes over without making 32-bit numbers of them. */
   const feed = (pictures: Uint8Array, labels: Uint8Array) => ({
     pictures: tf.tensor(pictures, shapes.pictures, 'bool'),
@@ -93,7 +107,7 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
   })
 
   return {
-    ...network,
+    parameters,
     step: (pictures, labels, learningRate, step) => tf.tidy(() => training.step(feed(pictures, labels), learningRate, step)),
     score(pictures, labels) {
       const inputs = feed(pictures, labels)
@@ -104,9 +118,6 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     },
     state: () => training.read(),
     restore: (state) => training.write(state),
-    close() {
-      training.close()
-      network.close()
-    },
+    close: () => training.close(),
   }
 }

@@ -1,5 +1,6 @@
 // Trains a road model:  npm run trainer -- --epochs 30   (--help for more)
 // Reads top to bottom: settings, data, model, loop, report, bundle.
+import './system-allocator.ts'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
@@ -11,7 +12,7 @@ import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { finishRun, summary } from './finish-run.ts'
-import { openLearner } from './learner.ts'
+import { buildNetwork, openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
@@ -165,9 +166,11 @@ async function train(args: string[]): Promise<void> {
   }
 
   // Bundle and report, from the best epoch and of the network as it will run
-  learner.load((await readCheckpoint(paths.best)).state)
-  const finished = await finishRun(learner, record, { ...settings, input, data, valPictures }, paths)
   learner.close()
+  const network = buildNetwork(settings, input, data.classes.length)
+  network.load((await readCheckpoint(paths.best)).state)
+  const finished = await finishRun(network, record, { ...settings, input, data, valPictures }, paths)
+  network.close()
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
   console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
   console.log(

@@ -118,16 +118,19 @@ export function applyOptimizer(
     finite ? graph.add('SelectV2', [finite.ref, value.ref, scalar(graph, neutral).ref], { T: float32 }) : value.ref
   const rate = unless(learningRate, 0)
   const share = graph.add('Mul', [rate, scalar(graph, optimizer.weightDecay).ref], { T: float32 }, 'decay_share')
+  const remainder = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 }, 'decay_remainder')
   const update = rule(graph, optimizer, rate, step, (value, neutral) => unless(scalar(graph, value), neutral))
   return gradients.map(([name, gradient]) => {
     const { handle, read, shape } = states.get(name)!
     const kept = slots(optimizer).map((slot) => states.get(`${name}/${slot}`)!.handle)
     const { op, inputs, attrs } = update(unless(gradient, 0))
     const types = { T: float32, use_locking: { bool: false }, ...attrs }
-    // Forward comes first, even where the gradient does not depend on the value.
-    const updated = graph.add(op, [handle, ...kept, ...inputs, `^${read.ref}`], types, `${name}/update`)
-    if (optimizer.weightDecay === 0 || shape.length < 2) return updated
-    const decay = graph.add('Mul', [read.ref, share], { T: float32 })
-    return graph.add('AssignSubVariableOp', [handle, decay, `^${updated}`], { dtype: float32 }, `${name}/decay`)
+    if (optimizer.weightDecay === 0 || shape.length < 2)
+      // Forward comes first, even where the gradient does not depend on the value.
+      return graph.add(op, [handle, ...kept, ...inputs, `^${read.ref}`], types, `${name}/update`)
+    // Before the update, which is the same and needs one pass less; after the gradient, as until then it would take memory.
+    const decayed = graph.add('Mul', [read.ref, remainder, `^${gradient.ref.split(':')[0]}`], { T: float32 })
+    const decay = graph.add('AssignVariableOp', [handle, decayed], { dtype: float32 }, `${name}/decay`)
+    return graph.add(op, [handle, ...kept, ...inputs, `^${decay}`], types, `${name}/update`)
   })
 }

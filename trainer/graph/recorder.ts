@@ -36,6 +36,10 @@ class Recorder extends NodeJSKernelBackend {
   private written = new WeakMap<object, { values: tf.backend_util.BackendValues; shape: number[]; dtype: tf.DataType }>()
   /** For an output that is `step(x)`: which x, so that relu's gradient `dy * step(x)` is recorded as one ReluGrad. */
   private steps = new WeakMap<Output, Output>()
+  /** What Relu made of an output: positive where that is, so that backward can do without what came before. */
+  private relus = new WeakMap<Output, Output>()
+  /** A convolution's gradient to its input, by the gradient that it came from. */
+  private inputGradients = new Map<string, string>()
   /** True inside `withVariables`, where a variable that learns must not become a constant. */
   learning = false
   /** tfjs kernels at work, outermost first. */
@@ -49,6 +53,8 @@ class Recorder extends NodeJSKernelBackend {
     this.outputs = new WeakMap()
     this.written = new WeakMap()
     this.steps = new WeakMap()
+    this.relus = new WeakMap()
+    this.inputGradients = new Map()
   }
 
   get recording(): Graph {
@@ -126,13 +132,20 @@ class Recorder extends NodeJSKernelBackend {
     const inferred = inferOutputs(op, inputs, attrs)
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs, attrs, inferred[0]!.shape) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
+    const refs = wired.map(({ ref }) => ref)
+    // The two gradients of a convolution one after the other: each makes copies as large as the weights while it runs, and
+    // each uses all cores.
+    const other = op === 'Conv2DBackpropFilter' && this.inputGradients.get(refs[2]!)
     const name = this.recording.add(
       op,
-      wired.map(({ ref }) => ref),
+      other ? [...refs, `^${other}`] : refs,
       { ...Object.fromEntries(implied), ...attrs },
       nodeName(op),
     )
-    return inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
+    const outputs = inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
+    if (op === 'Conv2DBackpropInput') this.inputGradients.set(refs[2]!, name)
+    if (op === 'Relu') this.relus.set(given[0]!, outputs[0]!)
+    return outputs
   }
 
   private attr(type: number, value: unknown): Attr {
@@ -155,12 +168,14 @@ class Recorder extends NodeJSKernelBackend {
     return this.symbol(step!)
   }
 
-  /** dy * step(x) as ReluGrad(dy, x); undefined where the product is another one. */
+  /** dy * step(x) as ReluGrad(dy, relu(x)), which is ReluGrad(dy, x); undefined where the product is another one. */
   recordReluGrad(a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo | undefined {
     const [left, right] = [this.output(a), this.output(b)]
     const [gradient, x] = this.steps.has(right) ? [left, this.steps.get(right)] : [right, this.steps.get(left)]
     if (!x || gradient.shape.join() !== x.shape.join()) return undefined
-    return this.symbol(this.emit('ReluGrad', [gradient, x], { T: { type: tfjsType(x.dtype) as DataType } })[0]!)
+    return this.symbol(
+      this.emit('ReluGrad', [gradient, this.relus.get(x) ?? x], { T: { type: tfjsType(x.dtype) as DataType } })[0]!,
+    )
   }
 
   // Storage: what tfjs writes while recording (axes, scalars, shapes) is kept as values until a node needs it.

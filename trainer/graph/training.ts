@@ -41,15 +41,21 @@ export interface TrainingGraph {
   compute?: Precision
 }
 
+/** A weight or a moment. */
+export interface StateValue {
+  shape: number[]
+  values: Float32Array
+}
+
 export interface Training {
   /** One step. `step` counts from 1; with the rate it is all that a step draws on but state and inputs. Returns the loss before the update. */
   step(inputs: Record<string, tf.Tensor>, learningRate: number, step: number): number
   /** Runs `evaluate`. The caller disposes what comes back. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
   /** Weights, and under `<name>/<slot>` what the optimizer keeps (`adam_m`, `adam_v`), as the session has them now. */
-  read(): Map<string, { shape: number[]; values: Float32Array }>
+  read(): Map<string, StateValue>
   /** Replaces state. Throws where a name or a shape is not the session's. */
-  write(state: Map<string, { shape: number[]; values: Float32Array }>): void
+  write(state: Map<string, StateValue>): void
   close(): void
 }
 
@@ -103,8 +109,9 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
     })
     const { finite } = result
     const updates = applyOptimizer(graph, recipe.optimizer, states, result.gradients, { ...feeds, ...(finite && { finite }) })
-    const assign = (name: string, value: string) =>
-      updates.push(graph.add('AssignVariableOp', [states.get(name)!.handle, value], { dtype: float32 }, `${name}/assign`))
+    const set = (handle: string, value: string, name: string) =>
+      graph.add('AssignVariableOp', [handle, value], { dtype: float32 }, name)
+    const assign = (name: string, value: string) => updates.push(set(states.get(name)!.handle, value, `${name}/assign`))
     for (const { variable, output } of assigned) {
       const name = [...recipe.variables].find(([, own]) => own === variable)![0]
       const inputs = finite && [finite.ref, output.ref, states.get(name)!.read.ref]
@@ -122,31 +129,40 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
       Object.fromEntries(Object.entries(recipe.evaluate(symbols())).map(([name, tensor]) => [name, toOutput(tensor)])),
     ).result
     graph.sign('evaluate', inputs, evaluated)
-    graph.sign('read', {}, Object.fromEntries([...states].map(([name, { read }]) => [name, read])))
-
-    const values = new Map([...states].map(([name, { shape }]) => [name, graph.placeholder(`${name}/value`, shape, 'float32')]))
-    const writes = [...states].map(([name, { handle }]) =>
-      graph.add('AssignVariableOp', [handle, values.get(name)!.ref], { dtype: float32 }, `${name}/write`),
-    )
     const done = graph.constant(new Int32Array([1]), [], 'int32')
-    graph.sign('write', Object.fromEntries(values), { done }, writes)
+    for (const [i, names] of parts(states).entries()) {
+      const part = names.map((name) => [name, states.get(name)!] as const)
+      graph.sign(`read/${i}`, {}, Object.fromEntries(part.map(([name, { read }]) => [name, read])))
+      const values = part.map(([name, { shape }]) => graph.placeholder(`${name}/value`, shape, 'float32'))
+      const writes = part.map(([name, { handle }], k) => set(handle, values[k]!.ref, `${name}/write`))
+      graph.sign(`write/${i}`, Object.fromEntries(names.map((name, k) => [name, values[k]!])), { done }, writes)
+    }
   })
 
   const session = await openSession(graph)
   const training = bind(session, states, recipe.seed ?? 1)
-  training.write(initialState(recipe.variables, states))
+  writeState(session, states, (name, { shape }) => {
+    const variable = recipe.variables.get(name)
+    if (variable) return variable
+    return tf.fill(shape, name in lossScaling ? lossScaling[name as keyof typeof lossScaling] : 0)
+  })
   return training
 }
 
-function initialState(variables: Map<string, tf.Variable>, states: Map<string, State>) {
-  return new Map(
-    [...states].map(([name, { shape }]) => {
-      const values =
-        (variables.get(name)?.dataSync() as Float32Array | undefined) ??
-        new Float32Array(tf.util.sizeFromShape(shape)).fill(name in lossScaling ? lossScaling[name as 'loss_scale'] : 0)
-      return [name, { shape, values }] as const
-    }),
-  )
+/** Names in groups of some 64 MiB, each of which is read or written in one call: all at once would take the memory twice. */
+function parts(states: Map<string, State>): string[][] {
+  const groups: string[][] = []
+  let room = 0
+  for (const [name, { shape }] of states) {
+    const size = tf.util.sizeFromShape(shape)
+    if (room < size) {
+      groups.push([])
+      room = 2 ** 24
+    }
+    groups.at(-1)!.push(name)
+    room -= size
+  }
+  return groups
 }
 
 function bind(session: Session, states: Map<string, State>, seed: number): Training {
@@ -163,24 +179,31 @@ function bind(session: Session, states: Map<string, State>, seed: number): Train
     },
     evaluate: (inputs) => session.call('evaluate', inputs),
     read() {
-      const read = session.call('read', {})
-      const state = new Map<string, { shape: number[]; values: Float32Array }>()
-      for (const [name, tensor] of Object.entries(read))
-        state.set(name, { shape: tensor.shape, values: tensor.dataSync() as Float32Array })
-      tf.dispose(read)
+      const state = new Map<string, StateValue>()
+      for (const i of parts(states).keys()) {
+        const read = session.call(`read/${i}`, {})
+        for (const [name, tensor] of Object.entries(read))
+          state.set(name, { shape: tensor.shape, values: tensor.dataSync() as Float32Array })
+        tf.dispose(read)
+      }
       return state
     },
     write(state) {
-      tf.tidy(() => {
-        const feeds = [...states].map(([name, { shape }]) => {
-          const found = state.get(name)
-          if (found?.shape.join() !== shape.join())
-            throw new Error(`Expected state ${name} of shape [${shape}], found ${found ? `[${found.shape}]` : 'none'}`)
-          return [name, tf.tensor(found.values, shape)] as const
-        })
-        session.call('write', Object.fromEntries(feeds))
-      })
+      for (const [name, { shape }] of states) {
+        const found = state.get(name)
+        if (found?.shape.join() !== shape.join())
+          throw new Error(`Expected state ${name} of shape [${shape}], found ${found ? `[${found.shape}]` : 'none'}`)
+      }
+      writeState(session, states, (name, { shape }) => tf.tensor(state.get(name)!.values, shape))
     },
     close: () => session.close(),
   }
+}
+
+function writeState(session: Session, states: Map<string, State>, value: (name: string, state: State) => tf.Tensor): void {
+  for (const [i, names] of parts(states).entries())
+    tf.tidy(() => {
+      const feeds = Object.fromEntries(names.map((name) => [name, value(name, states.get(name)!)]))
+      session.call(`write/${i}`, feeds)
+    })
 }
