@@ -53,8 +53,10 @@ export async function showAugmentation(
   tf.dispose([batch.pictures, batch.labels])
 
   const title = `Training pictures, augment ${name}`
+  // What is left as it is goes without saying.
   const subtitle = Object.entries(augmentations[name])
-    .map(([key, value]) => `${key} ${typeof value === 'object' ? value.join(' to ') : value}`)
+    .flatMap(([key, value]) => (value === true ? [key] : typeof value === 'number' && value > 0 ? [`${key} ${value}`] : []))
+    .concat(augmentations[name].field.some((size) => size !== 1) ? [`field ${augmentations[name].field.join(' to ')}`] : [])
     .join(', ')
   const legend: Mark[] = [
     [swatch('right'), 'labelled road'],

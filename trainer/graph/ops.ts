@@ -97,3 +97,33 @@ export const randomNormal = (shape: number[], seed: tf.Tensor1D, salt = 0): tf.T
 export function selectRows<T extends tf.Tensor>(condition: tf.Tensor1D, a: T, b: T): T {
   return node().executeSingleOutput('Select', [createTensorsTypeOpAttr('T', a.dtype)], [condition, a, b]) as T
 }
+
+/**
+ * Pictures seen through homographies (TensorFlow's ImageProjectiveTransformV3).
+ * @param x float32 [n, h, w, channels]
+ * @param transforms [n, 8]: output (x, y) shows what is at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k) with
+ * k = c0 x + c1 y + 1, in pixels; in the order a, b, c
+ * @param fill value of what lies outside
+ */
+export function projected(
+  x: tf.Tensor4D,
+  transforms: tf.Tensor2D,
+  interpolation: 'bilinear' | 'nearest',
+  fill: number,
+): tf.Tensor4D {
+  const { TF_ATTR_STRING } = node().binding
+  const attrs = [
+    createTensorsTypeOpAttr('dtype', 'float32'),
+    { name: 'interpolation', type: TF_ATTR_STRING, value: interpolation.toUpperCase() },
+    { name: 'fill_mode', type: TF_ATTR_STRING, value: 'CONSTANT' },
+  ]
+  return tf.tidy(() => {
+    const size = tf.tensor1d([x.shape[1], x.shape[2]], 'int32')
+    return node().executeSingleOutput('ImageProjectiveTransformV3', attrs, [
+      x,
+      transforms,
+      size,
+      tf.scalar(fill),
+    ]) as tf.Tensor4D
+  })
+}

@@ -283,6 +283,9 @@ const table: Record<string, Infer> = {
   CropAndResize: ([x, boxes, , size]) => [
     { shape: [boxes!.shape[0]!, ...known(size, 'the size of crops'), x!.shape[3]!], dtype: 'float32' },
   ],
+  ImageProjectiveTransformV3: ([x, , size]) => [
+    { shape: [x!.shape[0]!, ...known(size, 'the size of pictures'), x!.shape[3]!], dtype: x!.dtype },
+  ],
   ResizeNearestNeighbor: (inputs, attrs) => [{ ...resize(inputs, attrs)[0]!, dtype: inputs[0]!.dtype }],
   ResizeBilinearGrad: ([, original]) => [{ shape: original!.shape, dtype: 'float32' }],
   ResizeNearestNeighborGrad: ([dy, size]) => {

@@ -6,7 +6,9 @@ import { Graph } from '../../../trainer/graph/graph.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 import { type Augmentation, augment, augmentations } from '../../../trainer/model/augment.ts'
+import { changeView, type ViewDraws } from '../../../trainer/model/augment-view.ts'
 
+const viewDraws = ['flip', 'scale', 'across', 'down', 'aspect', 'rotation', 'tilt', 'pan'] as const
 const [n, h, w] = [8, 24, 32]
 const { none, plain, strong } = augmentations
 const road = (x: number, y: number) => x >= 4 && x < 14 && y >= 12 && y < 20
@@ -135,6 +137,72 @@ describe('augmentation', () => {
     expect(reds.size).toBe(n)
     expect(made.labels).toEqual(labelBytes)
     painted.dispose()
+  })
+
+  it('turns and tilts picture and label together, and only about the middle', () => {
+    for (const view of [{ rotation: 20 }, { perspective: 0.2 }, { aspect: 0.3 }]) {
+      const apart: number[] = []
+      for (let step = 1; step <= 6; step++) {
+        const made = change({ ...none, ...view }, [1, step])
+        for (let i = 0; i < n; i++) {
+          const [picture, ids] = [part(made.pictures, i), part(made.labels, i)]
+          for (const [at, id] of ids.entries()) {
+            if (id === 1) expect(picture[3 * at]).toBeGreaterThanOrEqual(200 * 0.2)
+            else if (id === 0) expect(picture[3 * at]).toBeLessThanOrEqual(200 * 0.8)
+          }
+          apart.push(ids.filter((id, at) => id !== labelBytes[at]).length)
+        }
+      }
+      expect(Math.max(...apart)).toBeGreaterThan(20)
+      expect(new Set(apart).size).toBeGreaterThan(10)
+    }
+    const ids = change({ ...none, rotation: 20, perspective: 0.2 }, [1, 2]).labels
+    const middle = (h / 2) * w + w / 2
+    for (let i = 0; i < n; i++) expect(part(ids, i)[middle]).toBe(labelBytes[middle])
+  })
+
+  it('turns by the angle that was drawn', () => {
+    // A quarter turn and nothing else: a row becomes a column. The draw of rotation is replaced by its bound.
+    const quarter = changeView(
+      tf.tensor(
+        Float32Array.from({ length: 25 * 3 }, (_, i) => Math.floor(i / 3 / 5) * 10),
+        [1, 5, 5, 3],
+      ),
+      tf.tensor(
+        Int32Array.from({ length: 25 }, (_, i) => Math.floor(i / 5)),
+        [1, 5, 5],
+        'int32',
+      ),
+      { ...none, rotation: 180 },
+      Object.fromEntries(viewDraws.map((name) => [name, tf.tensor1d([0.75])])) as ViewDraws,
+    )
+    expect([...quarter.labels.dataSync().subarray(0, 5)]).toEqual([0, 1, 2, 3, 4])
+    expect(quarter.pictures.dataSync()[3 * 4]).toBeCloseTo(40, 3)
+  })
+
+  it('keeps the mean of noise and blur, black and white of gamma, and the side that a shade leaves alone', () => {
+    const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length
+    const grey = tf.fill([n, h, w, 3], 100)
+    const noisy = change({ ...none, noise: 20 }, [1, 1], grey).pictures
+    expect(mean(noisy)).toBeGreaterThan(99)
+    expect(mean(noisy)).toBeLessThan(101)
+    expect(Math.max(...noisy)).toBeGreaterThan(120)
+    expect(Math.max(...change({ ...none, blur: 1 }, [1, 1], grey).pictures.map((value) => Math.abs(value - 100)))).toBeLessThan(
+      1e-3,
+    )
+    const shaded = change({ ...none, shade: 0.5 }, [1, 1], grey).pictures
+    expect(Math.min(...shaded)).toBeLessThan(80)
+    expect(Math.max(...shaded)).toBeGreaterThan(120)
+    expect(shaded.filter((value) => Math.abs(value - 100) < 2).length / shaded.length).toBeGreaterThan(0.2)
+    const ends = tf.tensor([0, 128, 255], [1, 1, 1, 3]).tile([n, h, w, 1])
+    const bent = change({ ...none, gamma: 0.5 }, [1, 1], ends).pictures
+    expect(new Set(bent.filter((_, i) => i % 3 === 0))).toEqual(new Set([0]))
+    expect(Math.min(...bent.filter((_, i) => i % 3 === 2))).toBeCloseTo(255, 3)
+    expect(new Set(bent.filter((_, i) => i % 3 === 1)).size).toBe(n)
+    const warm = change({ ...none, temperature: 0.1 }, [1, 1], grey).pictures
+    expect(new Set(warm.filter((_, i) => i % 3 === 0)).size).toBe(n)
+    expect(Math.max(...warm.filter((_, i) => i % 3 === 1).map((value) => Math.abs(value - 100)))).toBeLessThan(1e-3)
+    tf.dispose([grey, ends])
   })
 
   it('stays within 0 and 255', () => {
