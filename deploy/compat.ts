@@ -4,10 +4,10 @@ import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { type ModelInput, openBundle } from './bundle.ts'
 import { type Answers, compare, type Difference, isSame } from './compat/compare.ts'
 import { fitPicture } from './fit-picture.ts'
+import { parseOptions } from './options.ts'
 
 const help = `npm run compat -- --bundle DIR [options]
 
@@ -135,7 +135,7 @@ function print(rows: readonly Row[], expected: Answers): void {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     options: {
       bundle: { type: 'string' },
       tensorflow: { type: 'string', default: '2.12.1,2.16.2,newest' },

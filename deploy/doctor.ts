@@ -3,7 +3,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { openBundle } from './bundle.ts'
 import { examineCompute } from './doctor/compute.ts'
 import type { Finding, Part } from './doctor/finding.ts'
@@ -11,6 +10,7 @@ import { examineGstreamer } from './doctor/gstreamer.ts'
 import { examineCameras, examineMachine } from './doctor/machine.ts'
 import { render } from './doctor/report.ts'
 import { slowPrecision } from './native-precision.ts'
+import { parseOptions } from './options.ts'
 
 const help = `Whether the agent can work on this machine, and how well.
 
@@ -25,7 +25,7 @@ const repository = basename(above) === 'build' ? dirname(above) : above
 function readCommand() {
   try {
     const options = { json: { type: 'boolean' }, bundle: { type: 'string' }, help: { type: 'boolean' } } as const
-    return parseArgs({ options }).values
+    return parseOptions({ options }).values
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${help}`)
     process.exit(2)

@@ -5,8 +5,9 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
+import { nearest } from '../deploy/nearest.ts'
 import { Config, sourceKind } from './config.ts'
-import { knownKeys, nearest, settings } from './config-keys.ts'
+import { knownKeys, settings } from './config-keys.ts'
 import { withoutSecrets } from './log.ts'
 
 /** Refused settings: one line each, for a person. */

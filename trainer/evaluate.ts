@@ -1,6 +1,7 @@
 // Measures a bundle on labelled pictures:  npm run evaluate -- --bundle DIR --data camvid:DIR   (--help for more)
-import { parseArgs } from 'node:util'
+
 import { z } from 'zod'
+import { parseOptions } from '../deploy/options.ts'
 import { loadBundle } from '../deploy/run-bundle.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
@@ -38,7 +39,7 @@ const splits = ['train', 'val', 'test'] as const
 const batch = 4
 
 async function evaluate(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     args,
     options: {
       bundle: { type: 'string' },

@@ -1,7 +1,8 @@
 // Writes a run's bundle again in other precisions:  npm run export -- --run DIR --compute bfloat16   (--help for more)
-import { parseArgs } from 'node:util'
+
 import { z } from 'zod'
 import { expectReplaceable } from '../deploy/bundle.ts'
+import { parseOptions } from '../deploy/options.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
@@ -39,7 +40,7 @@ const spread = <T>(items: readonly T[], count: number): T[] =>
 
 async function exportRun(args: string[]): Promise<void> {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     args,
     options: { run: text, compute: text, storage: text, bundle: text, help: { type: 'boolean', short: 'h' } },
   })

@@ -1,6 +1,7 @@
 // The settings of a training run: presets, what the command line changes of them, and the help that explains both.
-import { parseArgs } from 'node:util'
+
 import { z } from 'zod'
+import { parseOptions } from '../deploy/options.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
 
@@ -172,7 +173,7 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   const spec = Object.fromEntries(
     Object.keys(options).map((name) => [name, { type: 'string' as const, ...(name === 'data' ? { multiple: true } : {}) }]),
   )
-  const { values } = parseArgs({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
+  const { values } = parseOptions({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
   const kept = Object.keys(values).filter((name) => name !== 'resume' && name !== 'epochs')
   if ('resume' in values && kept.length > 0)

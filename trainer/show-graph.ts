@@ -1,8 +1,8 @@
 // What is in a bundle's graph and what it costs:  npm run graph -- --bundle DIR   (--help for more)
 import { readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { modelFile, openBundle } from '../deploy/bundle.ts'
+import { parseOptions } from '../deploy/options.ts'
 import { type Cost, costOf } from './graph/cost.ts'
 import type { Signature } from './graph/graph.ts'
 import { writeGraphView } from './graph/graph-view.ts'
@@ -28,7 +28,7 @@ Multiply-adds are those of convolutions and matrix products, for one picture; tw
 const batches = [1, 2, 4]
 
 function readCommand() {
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     options: {
       bundle: { type: 'string' },
       out: { type: 'string' },

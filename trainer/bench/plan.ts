@@ -1,7 +1,7 @@
 // The command line of the benchmarks.
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { parseOptions } from '../../deploy/options.ts'
 import { type Measurement, measurements, ours, peers } from './pairs.ts'
 
 export const help = `npm run bench -- inference|training [options]
@@ -63,7 +63,7 @@ export interface Plan extends z.infer<typeof Options> {
 export function readPlan(args: string[]): Plan | undefined {
   const text = { type: 'string' } as const
   const names = ['widths', 'batches', 'peers', 'rounds', 'burst', 'threads', 'run', 'data'] as const
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parseOptions({
     args,
     allowPositionals: true,
     options: {

@@ -1,0 +1,27 @@
+// The command lines of all programs but the agent's.
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { nearest } from './nearest.ts'
+
+/** Options that npm has too, and may have from somebody's .npmrc. */
+const ofNpm = ['json', 'help']
+
+/** Node's parseArgs, with errors that say what to do. Throws a sentence for what it cannot read. */
+export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+  const known = Object.keys(config.options ?? {})
+  const command = process.env.npm_lifecycle_event
+  const taken = known.filter((name) => !ofNpm.includes(name) && `npm_config_${name.replaceAll('-', '_')}` in process.env)
+  if (command && taken.length > 0)
+    throw new Error(
+      `npm kept --${taken.join(' and --')} for itself. Write -- before the options: npm run ${command} -- --${taken[0]} …`,
+    )
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    const option = /'(--?[^' ]+)/.exec(error.message)?.[1] ?? ''
+    if (error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
+      throw new Error(`${error.message.split('\n')[0]} --help lists them all.`)
+    const meant = nearest(option.replace(/^-+/, ''), known)
+    throw new Error(`Unknown option ${option}${meant ? `; did you mean --${meant}?` : '.'} --help lists them all.`)
+  }
+}
