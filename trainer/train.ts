@@ -1,6 +1,5 @@
 // Trains a road model:  npm run trainer -- --epochs 30   (--help for more)
 // Reads top to bottom: settings, data, model, loop, report, bundle.
-import './system-allocator.ts'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'

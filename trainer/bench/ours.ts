@@ -1,6 +1,5 @@
 // Ours and tfjs eager as contestants, and the making of what all contestants work on:
 // node ours.js CONTESTANT MEASUREMENT FOLDER
-import '../system-allocator.ts'
 import { readFileSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

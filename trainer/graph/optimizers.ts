@@ -118,19 +118,28 @@ export function applyOptimizer(
     finite ? graph.add('SelectV2', [finite.ref, value.ref, scalar(graph, neutral).ref], { T: float32 }) : value.ref
   const rate = unless(learningRate, 0)
   const share = graph.add('Mul', [rate, scalar(graph, optimizer.weightDecay).ref], { T: float32 }, 'decay_share')
-  const remainder = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 }, 'decay_remainder')
+  const length = scalar(graph, 1e-30)
+  const remainder = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 })
+  const relative = graph.add('RealDiv', [share, remainder], { T: float32 })
+  const pull = graph.add('RealDiv', [relative, length.ref], { T: float32 }, 'decay_pull')
   const update = rule(graph, optimizer, rate, step, (value, neutral) => unless(scalar(graph, value), neutral))
   return gradients.map(([name, gradient]) => {
     const { handle, read, shape } = states.get(name)!
     const kept = slots(optimizer).map((slot) => states.get(`${name}/${slot}`)!.handle)
-    const { op, inputs, attrs } = update(unless(gradient, 0))
-    const types = { T: float32, use_locking: { bool: false }, ...attrs }
+    const counting = unless(gradient, 0)
+    const { op, inputs, attrs } = update(counting)
+    const types = { T: float32, use_locking: { bool: false } }
     if (optimizer.weightDecay === 0 || shape.length < 2)
       // Forward comes first, even where the gradient does not depend on the value.
-      return graph.add(op, [handle, ...kept, ...inputs, `^${read.ref}`], types, `${name}/update`)
-    // Before the update, which is the same and needs one pass less; after the gradient, as until then it would take memory.
-    const decayed = graph.add('Mul', [read.ref, remainder, `^${gradient.ref.split(':')[0]}`], { T: float32 })
-    const decay = graph.add('AssignVariableOp', [handle, decayed], { dtype: float32 }, `${name}/decay`)
-    return graph.add(op, [handle, ...kept, ...inputs, `^${decay}`], types, `${name}/update`)
+      return graph.add(op, [handle, ...kept, ...inputs, `^${read.ref}`], { ...types, ...attrs }, `${name}/update`)
+    // Before the update, and in place: a proximal step of nearly no length is weight / (1 + length * pull), its gradient
+    // is not felt. A product of the weight would take its memory once more.
+    const decay = graph.add(
+      'ResourceApplyProximalGradientDescent',
+      [handle, length.ref, scalar(graph, 0).ref, pull, counting, `^${read.ref}`],
+      types,
+      `${name}/decay`,
+    )
+    return graph.add(op, [handle, ...kept, ...inputs, `^${decay}`], { ...types, ...attrs }, `${name}/update`)
   })
 }
