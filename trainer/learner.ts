@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { ModelInput } from '../deploy/bundle.ts'
 import type { State } from './checkpoint.ts'
+import { averageOf } from './graph/average.ts'
 import { openTraining } from './graph/training.ts'
 import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
@@ -17,7 +18,7 @@ export interface Network {
   /** With the weights it was made with or last given by `load`. */
   model: tf.LayersModel
   parameters: number
-  /** Puts the weights of a state into `model`, to export it. */
+  /** Puts the weights of a state into `model`, to export it: their averages where it has them. */
   load(state: State): void
   close(): void
 }
@@ -26,8 +27,9 @@ export interface Learner {
   parameters: number
   /** One step on uint8 pictures [batch, h, w, 3] and labels [batch, h, w]; returns the loss before it. */
   step(pictures: Uint8Array, labels: Uint8Array, learningRate: number, step: number): number
+  /** With the weights' averages, where the run keeps them. */
   score(pictures: Uint8Array, labels: Uint8Array): Scores
-  /** Weights and moments as they are now. */
+  /** Weights, moments and averages as they are now. */
   state(): State
   /** Continues from a checkpoint's state. */
   restore(state: State): void
@@ -46,7 +48,7 @@ export function buildNetwork(settings: Settings, input: ModelInput, classes: num
     parameters: model.countParams(),
     load(state) {
       for (const [name, variable] of named) {
-        const { shape, values } = state.get(name)!
+        const { shape, values } = (state.get(averageOf(name)) ?? state.get(name))!
         const tensor = tf.tensor(values, shape)
         variable.assign(tensor)
         tensor.dispose()
@@ -74,6 +76,7 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
 
   const training = await openTraining({
     compute: settings.compute,
+    averageDecay: settings.ema,
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },

@@ -8,6 +8,7 @@ import type { Architecture } from './model/fcn.ts'
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
   weightDecay: number
+  ema: number
   batch: number
   augment: keyof typeof augmentations
 }
@@ -22,6 +23,7 @@ export const presets = {
     dropout: 0.5,
     learningRate: 1e-4,
     weightDecay: 5e-4,
+    ema: 0,
     batch: 2,
     augment: 'plain',
   },
@@ -33,6 +35,7 @@ export const presets = {
     dropout: 0.2,
     learningRate: 2e-3,
     weightDecay: 0.01,
+    ema: 0.998,
     batch: 4,
     augment: 'plain',
   },
@@ -86,6 +89,11 @@ const options = {
     'Largest rate of AdamW; it warms up over the first epoch and falls to 0 as a cosine.',
   ],
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
+  ema: [
+    number(0, 0.99999).optional(),
+    'DECAY',
+    'Decay of the moving average of weights that is validated and exported, lower in the first steps; 0 for the weights themselves. Takes one more copy of the weights.',
+  ],
   'clip-norm': [number(0).prefault('1'), 'X', 'Largest norm of the gradient; 0 for no limit.'],
   augment: [
     z.enum(Object.keys(augmentations) as (keyof typeof augmentations)[]).optional(),
@@ -204,6 +212,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     batch: line.batch ?? base.batch,
     learningRate: line['learning-rate'] ?? base.learningRate,
     weightDecay: line['weight-decay'] ?? base.weightDecay,
+    ema: line.ema ?? base.ema,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
     compute: line.compute,

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import type { Statistics } from '../../trainer/data/check-dataset.ts'
 import { expectSameData, type RunRecord, readRun, runPaths } from '../../trainer/run.ts'
 
-test('a run from before precisions could be chosen goes on in float32', async () => {
+test('a run from before precisions and averages of weights could be chosen goes on in float32 and without', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-run-'))
   const read = async (settings: Record<string, unknown>) => {
     await writeFile(
@@ -15,8 +15,9 @@ test('a run from before precisions could be chosen goes on in float32', async ()
     )
     return (await readRun(dir)).settings
   }
-  expect(await read({ storage: 'float16' })).toMatchObject({ storage: 'float16', compute: 'float32' })
+  expect(await read({ storage: 'float16' })).toMatchObject({ storage: 'float16', compute: 'float32', ema: 0 })
   expect(await read({ storage: 'float16', compute: 'bfloat16' })).toMatchObject({ storage: 'float16', compute: 'bfloat16' })
+  expect(await read({ ema: 0.9 })).toMatchObject({ ema: 0.9 })
   await rm(dir, { recursive: true })
 })
 
