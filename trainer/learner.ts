@@ -74,6 +74,10 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
 
+  const rule =
+    settings.optimizer === 'sgd'
+      ? { kind: 'sgd' as const, momentum: settings.momentum }
+      : { kind: 'adamw' as const, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
   const training = await openTraining({
     compute: settings.compute,
     averageDecay: settings.ema,
@@ -90,14 +94,7 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
       const { sum, pixels } = crossEntropy(logits, labels!)
       return { probability: probability(logits), sum, pixels }
     },
-    optimizer: {
-      kind: 'adamw',
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-7,
-      weightDecay: settings.weightDecay,
-      clipNorm: settings.clipNorm,
-    },
+    optimizer: { ...rule, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
   })
 
   close() // its weights are the session's from here on

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
+import { schedules } from './schedule.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
@@ -83,11 +84,15 @@ const options = {
   input: [size.optional(), 'WxH', "Size the model sees. Left out: some 92 000 pixels in the pictures' shape."],
   fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
   batch: [whole(1).optional(), 'N', 'Pictures a step.'],
-  'learning-rate': [
-    number(0).optional(),
-    'X',
-    'Largest rate of AdamW; it warms up over the first epoch and falls to 0 as a cosine.',
+  'learning-rate': [number(0).optional(), 'X', 'Largest learning rate. Left out with sgd: 0.01.'],
+  schedule: [
+    z.enum(Object.keys(schedules) as (keyof typeof schedules)[]).default('cosine'),
+    Object.keys(schedules).join('|'),
+    'How the rate falls after the warm-up: cosine and poly to 0, step to a tenth at half and a hundredth at three quarters of it.',
   ],
+  'warm-up': [number(0).prefault('1'), 'EPOCHS', 'In which the rate rises from 0; half the run at most.'],
+  optimizer: [z.enum(['adamw', 'sgd']).default('adamw'), 'adamw|sgd', 'The rule by which weights learn.'],
+  momentum: [number(0, 0.999).prefault('0.9'), 'X', 'Of sgd; 0 for plain gradient descent.'],
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
   ema: [
     number(0, 0.99999).optional(),
@@ -132,6 +137,11 @@ export interface Settings extends Preset {
   epochs: number
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
+  schedule: keyof typeof schedules
+  /** Epochs. */
+  warmUp: number
+  optimizer: 'adamw' | 'sgd'
+  momentum: number
   clipNorm: number
   compute: z.infer<typeof Precision>
   storage: z.infer<typeof Precision>
@@ -193,6 +203,9 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
 }
 
+/** What FCNs are usually trained with by gradient descent with momentum; the presets' rates are AdamW's. */
+const sgdRate = 0.01
+
 /** The settings of a new run: the preset's, changed by the command line. */
 export function settle(line: CommandLine, gpu: boolean): Settings {
   const preset = line.preset ?? (gpu ? 'paper' : 'jetson')
@@ -210,8 +223,12 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     ...(line.input ? { input: line.input } : {}),
     fit: line.fit,
     batch: line.batch ?? base.batch,
-    learningRate: line['learning-rate'] ?? base.learningRate,
+    learningRate: line['learning-rate'] ?? (line.optimizer === 'sgd' ? sgdRate : base.learningRate),
     weightDecay: line['weight-decay'] ?? base.weightDecay,
+    schedule: line.schedule,
+    warmUp: line['warm-up'],
+    optimizer: line.optimizer,
+    momentum: line.momentum,
     ema: line.ema ?? base.ema,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
@@ -237,11 +254,4 @@ export function inputFor(pictures: { width: number; height: number }): { width: 
   const cost = ({ width, height }: { width: number; height: number }) =>
     off(width / height, shape) + 0.05 * off(width * height, usualPixels)
   return sizes.reduce((best, one) => (cost(one) < cost(best) ? one : best))
-}
-
-/** AdamW's rate at a step (from 1): a linear warm-up over the first epoch, then half a cosine (Loshchilov and Hutter 2017). */
-export function learningRateAt(step: number, stepsAnEpoch: number, epochs: number, largest: number): number {
-  const warmUp = Math.min(stepsAnEpoch, (stepsAnEpoch * epochs) / 2)
-  if (step <= warmUp) return (largest * step) / warmUp
-  return (largest / 2) * (1 + Math.cos((Math.PI * (step - warmUp)) / (stepsAnEpoch * epochs - warmUp)))
 }

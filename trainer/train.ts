@@ -17,7 +17,8 @@ import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
-import { help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
+import { learningRateAt } from './schedule.ts'
+import { help, inputFor, readCommandLine, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
 
@@ -98,17 +99,17 @@ async function train(args: string[]): Promise<void> {
   const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
   for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked; epoch++) {
     const started = performance.now()
-    let [lossSum, waited, pictures] = [0, 0, 0]
-    let learningRate = 0
+    let [lossSum, rateSum, waited, pictures] = [0, 0, 0, 0]
     for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch })) {
       if (stop.asked) break
-      learningRate = learningRateAt(++step, steps, settings.epochs, settings.learningRate)
+      const learningRate = learningRateAt(++step, steps, settings)
       const loss = learner.step(batch.pictures, batch.labels, learningRate, step)
       if (!Number.isFinite(loss))
         throw new Error(
           `The loss is ${loss} at step ${step} of epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); the last whole epoch is in ${paths.last}.`,
         )
       lossSum += loss
+      rateSum += learningRate
       waited += batch.waitedMs
       pictures += settings.batch
       progress.step({ step: pictures / settings.batch, loss, pictures })
@@ -130,7 +131,7 @@ async function train(args: string[]): Promise<void> {
     const row = {
       epoch,
       seconds: (performance.now() - started) / 1000,
-      learning_rate: learningRate,
+      learning_rate: rateSum / steps,
       train_loss: lossSum / steps,
       val_loss: valLoss,
       pixel_accuracy: measures.pixel_accuracy,

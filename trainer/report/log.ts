@@ -8,9 +8,8 @@ export const columns = [
   'epoch',
   /** Duration of the epoch, validation included. */
   'seconds',
-  /** At the end of the epoch. */
+  /** Mean over the epoch's steps, as is the next. */
   'learning_rate',
-  /** Mean over the epoch's steps. */
   'train_loss',
   'val_loss',
   /** On the validation pictures, 0 to 1; see metrics/measure.ts. */
