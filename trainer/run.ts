@@ -81,6 +81,9 @@ const before = {
   warmUp: 1,
   optimizer: 'adamw',
   momentum: 0.9,
+  patience: 0,
+  minEpochs: 5,
+  tolerance: 0,
   ema: 0,
 } as const
 

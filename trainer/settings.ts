@@ -94,6 +94,13 @@ const options = {
   optimizer: [z.enum(['adamw', 'sgd']).default('adamw'), 'adamw|sgd', 'The rule by which weights learn.'],
   momentum: [number(0, 0.999).prefault('0.9'), 'X', 'Of sgd; 0 for plain gradient descent.'],
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
+  patience: [
+    whole(0).optional(),
+    'EPOCHS',
+    'Stop after so many epochs in which road IoU on the validation pictures has not risen; 0 for never (0).',
+  ],
+  'min-epochs': [whole(0).prefault('5'), 'N', 'Never stop so before this epoch is done.'],
+  tolerance: [number(0, 1).prefault('0'), 'X', 'By how much road IoU has to rise to count.'],
   ema: [
     number(0, 0.99999).optional(),
     'DECAY',
@@ -118,7 +125,11 @@ const options = {
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
-  resume: [z.string().optional(), 'DIR', 'Go on with a run that was stopped, with its own settings; --epochs may be larger.'],
+  resume: [
+    z.string().optional(),
+    'DIR',
+    'Go on with a run that was stopped, with its own settings; --epochs may be larger, --patience another.',
+  ],
 } as const satisfies Record<string, [z.ZodType, string, string]>
 
 const schema = z.object(
@@ -142,6 +153,9 @@ export interface Settings extends Preset {
   warmUp: number
   optimizer: 'adamw' | 'sgd'
   momentum: number
+  patience: number
+  minEpochs: number
+  tolerance: number
   clipNorm: number
   compute: z.infer<typeof Precision>
   storage: z.infer<typeof Precision>
@@ -193,7 +207,7 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   )
   const { values } = parseOptions({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
-  const kept = Object.keys(values).filter((name) => name !== 'resume' && name !== 'epochs')
+  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience'].includes(name))
   if ('resume' in values && kept.length > 0)
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
@@ -229,6 +243,9 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     warmUp: line['warm-up'],
     optimizer: line.optimizer,
     momentum: line.momentum,
+    patience: line.patience ?? 0,
+    minEpochs: line['min-epochs'],
+    tolerance: line.tolerance,
     ema: line.ema ?? base.ema,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
@@ -238,6 +255,16 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     seed: line.seed,
   }
 }
+
+/** The settings of a run that is resumed: its own, but for how long it goes on. */
+export const goOn = (
+  settings: Settings,
+  { epochs = settings.epochs, patience = settings.patience }: CommandLine,
+): Settings => ({
+  ...settings,
+  epochs,
+  patience,
+})
 
 /** Pixels of the model's input where no size was asked for: those of 576 x 160, which KITTI road models are usually trained with. */
 const usualPixels = 576 * 160

@@ -11,6 +11,7 @@ import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
+import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
@@ -18,7 +19,7 @@ import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
 import { learningRateAt } from './schedule.ts'
-import { help, inputFor, readCommandLine, settle } from './settings.ts'
+import { goOn, help, inputFor, readCommandLine, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
 
@@ -31,7 +32,7 @@ async function train(args: string[]): Promise<void> {
   if (!line) return void console.log(help)
   const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
   const resumed = line.resume === undefined ? undefined : await readRun(line.resume)
-  const settings = resumed ? { ...resumed.settings, epochs: line.epochs ?? resumed.settings.epochs } : settle(line, gpu)
+  const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
 
@@ -97,7 +98,8 @@ async function train(args: string[]): Promise<void> {
   const log = await openLog(paths.log, epochsDone)
   const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
   const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
-  for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked; epoch++) {
+  let ended = earlyStop(log.rows, settings)
+  for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked && !ended; epoch++) {
     const started = performance.now()
     let [lossSum, rateSum, waited, pictures] = [0, 0, 0, 0]
     for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch })) {
@@ -152,6 +154,7 @@ async function train(args: string[]): Promise<void> {
     if (better) await keepCheckpoint(paths.last, paths.best)
     await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
     progress.epoch(row, better)
+    ended = earlyStop(log.rows, settings)
   }
   progress.end()
   await log.close()
@@ -165,6 +168,8 @@ async function train(args: string[]): Promise<void> {
     process.exitCode = 130
     return
   }
+
+  if (ended) console.log(`\n${ended} A --resume with --patience 0 trains on.`)
 
   // Bundle and report, from the best epoch and of the network as it will run
   learner.close()

@@ -77,6 +77,9 @@ function run(
 
 const small = ['--width', '0.1', '--fc', '16', '--input', '48x24', '--batch', '4', '--preset', 'jetson']
 
+/** Settings that runs of earlier versions did not have. */
+const later = ['ema', 'schedule', 'warmUp', 'optimizer', 'momentum', 'patience', 'minEpochs', 'tolerance']
+
 describe('npm run trainer', () => {
   it('learns the road, writes a run folder, and evaluate measures its bundle the same', async () => {
     const { code, out, err } = await run('train.js', [
@@ -162,6 +165,32 @@ describe('npm run trainer', () => {
     )
     expect(rowsB!.map((row) => row.epoch)).toEqual([1, 2, 3, 4])
     expect(rowsB!.at(-1)!.train_loss).toBeCloseTo(rowsA!.at(-1)!.train_loss, 3)
+  })
+
+  it('stops early where it is told to, also when it is resumed, and goes on where it is told to', async () => {
+    const wanted = ['--epochs', '9', '--patience', '1', '--tolerance', '1', '--min-epochs', '2']
+    const rule = ['--optimizer', 'sgd', '--schedule', 'poly']
+    for (const args of [
+      [...small, ...wanted, ...rule, '--data', `kitti:${kitti}`, '--run', 'early'],
+      ['--resume', 'early'],
+    ]) {
+      expect(await run('train.js', args)).toMatchObject({ code: 0, out: expect.stringMatching(/Stopped early after epoch 2:/) })
+      expect(await readLog(join(dir, 'early/log.csv'))).toHaveLength(2)
+    }
+    const on = await run('train.js', ['--resume', 'early', '--patience', '0', '--epochs', '3'])
+    expect(on).toMatchObject({ code: 0, out: expect.not.stringMatching(/Stopped early/) })
+    expect(await readLog(join(dir, 'early/log.csv'))).toHaveLength(3)
+  })
+
+  it('goes on with a run of an earlier version, which had fewer settings', async () => {
+    const args = [...small, '--ema', '0', '--epochs', '1', '--data', `kitti:${kitti}`, '--run', 'earlier']
+    expect((await run('train.js', args)).code).toBe(0)
+    const path = join(dir, 'earlier/settings.json')
+    const record = JSON.parse(await readFile(path, 'utf8'))
+    for (const name of later) delete record.settings[name]
+    await writeFile(path, JSON.stringify(record))
+    expect((await run('train.js', ['--resume', 'earlier', '--epochs', '2'])).code).toBe(0)
+    expect(await readLog(join(dir, 'earlier/log.csv'))).toHaveLength(2)
   })
 
   it.each([
