@@ -9,7 +9,7 @@ import { openTraining } from './graph/training.ts'
 import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
 import { type Architecture, buildFcn, normalise, variables } from './model/fcn.ts'
-import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
+import { batchLoss } from './model/loss.ts'
 import type { Settings } from './settings.ts'
 import type { Scores } from './validate.ts'
 
@@ -66,10 +66,16 @@ function collectGarbage(): void {
   collect()
 }
 
-/** Builds the network and records its training step; takes seconds. */
-export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
+/** Builds the network and records its training step; takes seconds. `classWeights`: by class id, as in `batchLoss`. */
+export async function openLearner(
+  settings: Settings,
+  input: ModelInput,
+  classes: number,
+  classWeights?: readonly number[],
+): Promise<Learner> {
   const { model, parameters, close } = buildNetwork(settings, input, classes)
   const { batch, seed } = settings
+  const wanted = { loss: settings.loss, ...(classWeights && { classWeights }) }
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
@@ -87,12 +93,11 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     seed,
     loss(inputs, seed) {
       const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
-      return meanCrossEntropy(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels)
+      return batchLoss(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels, wanted).loss
     },
     evaluate({ pictures, labels }) {
       const logits = model.apply(normalise(pictures!)) as tf.Tensor4D
-      const { sum, pixels } = crossEntropy(logits, labels!)
-      return { probability: probability(logits), sum, pixels }
+      return { probability: probability(logits), ...batchLoss(logits, labels!, wanted) }
     },
     optimizer: { ...rule, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
   })
@@ -112,9 +117,9 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     score(pictures, labels) {
       const inputs = feed(pictures, labels)
       const outputs = training.evaluate(inputs)
-      const [scores, sum, pixels] = [outputs.probability!, outputs.sum!, outputs.pixels!].map((tensor) => tensor.dataSync())
+      const [scores, loss, weight] = [outputs.probability!, outputs.loss!, outputs.weight!].map((tensor) => tensor.dataSync())
       tf.dispose([inputs, outputs])
-      return { probability: scores as Float32Array, lossSum: sum![0]!, lossPixels: pixels![0]! }
+      return { probability: scores as Float32Array, loss: loss![0]!, lossWeight: weight![0]! }
     },
     state: () => training.read(),
     restore: (state) => training.write(state),

@@ -81,6 +81,8 @@ const before = {
   warmUp: 1,
   optimizer: 'adamw',
   momentum: 0.9,
+  loss: 'cross-entropy',
+  classWeights: 'none',
   patience: 0,
   minEpochs: 5,
   tolerance: 0,

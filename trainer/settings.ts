@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
+import { losses } from './model/loss.ts'
 import { schedules } from './schedule.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
@@ -51,6 +52,12 @@ const text = z
 const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) =>
   text.transform(Number).pipe(z.number().min(minimum).max(maximum))
 const whole = (minimum: number) => text.transform(Number).pipe(z.int().min(minimum))
+const weights = z
+  .string()
+  .regex(/^(none|balanced|[\d.]+(,[\d.]+)+)$/, 'expected none, balanced or a number for each class, for example 1,2.5')
+  .transform((text) => (text === 'none' || text === 'balanced' ? text : text.split(',').map(Number)))
+  .refine((list) => typeof list === 'string' || list.every(Number.isFinite), 'expected a number for each class')
+  .refine((list) => typeof list === 'string' || list.some((one) => one > 0), 'expected a class that counts')
 const size = z
   .string()
   .regex(/^[1-9]\d*x[1-9]\d*$/, 'expected WIDTHxHEIGHT, for example 576x160')
@@ -101,6 +108,16 @@ const options = {
   ],
   'min-epochs': [whole(0).prefault('5'), 'N', 'Never stop so before this epoch is done.'],
   tolerance: [number(0, 1).prefault('0'), 'X', 'By how much road IoU has to rise to count.'],
+  loss: [
+    z.enum(losses).default('cross-entropy'),
+    losses.join('|'),
+    'What is made small; soft Dice is over all pixels of a batch, each class counting the same.',
+  ],
+  'class-weights': [
+    weights.prefault('none'),
+    'none|balanced|W,W,…',
+    'How much pixels of each class count in the cross-entropy. balanced: all classes the same together.',
+  ],
   ema: [
     number(0, 0.99999).optional(),
     'DECAY',
@@ -153,6 +170,8 @@ export interface Settings extends Preset {
   warmUp: number
   optimizer: 'adamw' | 'sgd'
   momentum: number
+  loss: (typeof losses)[number]
+  classWeights: 'none' | 'balanced' | number[]
   patience: number
   minEpochs: number
   tolerance: number
@@ -213,6 +232,8 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
     )
   const parsed = schema.safeParse(values)
+  if (parsed.success && parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
+    throw new Error('--class-weights: they are of the cross-entropy, which --loss dice has not; leave them out')
   if (parsed.success) return parsed.data
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
 }
@@ -243,6 +264,8 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     warmUp: line['warm-up'],
     optimizer: line.optimizer,
     momentum: line.momentum,
+    loss: line.loss,
+    classWeights: line['class-weights'],
     patience: line.patience ?? 0,
     minEpochs: line['min-epochs'],
     tolerance: line.tolerance,

@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { ModelInput } from '../deploy/bundle.ts'
 import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
+import { classWeights } from './class-weights.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
@@ -70,7 +71,8 @@ async function train(args: string[]): Promise<void> {
   expectSameData(dir, record, checked)
 
   // Model
-  const learner = await openLearner(settings, input, data.classes.length)
+  const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
+  const learner = await openLearner(settings, input, data.classes.length, weights)
   const checkpoint = resumed && (await readCheckpoint(paths.last))
   if (checkpoint) {
     learner.restore(checkpoint.state)
@@ -91,6 +93,9 @@ async function train(args: string[]): Promise<void> {
     `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
       `${input.width} x ${input.height}, batch ${settings.batch}, on the ${gpu ? 'GPU' : 'CPU'}; run folder ${dir}\n`,
   )
+
+  if (weights)
+    console.log(`Class weights: ${data.classes.map(({ name }, i) => `${name} ${weights[i]!.toFixed(3)}`).join(', ')}\n`)
 
   // Loop
   let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]
@@ -152,7 +157,7 @@ async function train(args: string[]): Promise<void> {
       )
     await saveCheckpoint(paths.last, { epoch, step, best, state })
     if (better) await keepCheckpoint(paths.last, paths.best)
-    await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
+    await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch, loss: settings.loss })
     progress.epoch(row, better)
     ended = earlyStop(log.rows, settings)
   }

@@ -78,7 +78,18 @@ function run(
 const small = ['--width', '0.1', '--fc', '16', '--input', '48x24', '--batch', '4', '--preset', 'jetson']
 
 /** Settings that runs of earlier versions did not have. */
-const later = ['ema', 'schedule', 'warmUp', 'optimizer', 'momentum', 'patience', 'minEpochs', 'tolerance']
+const later = [
+  'ema',
+  'loss',
+  'classWeights',
+  'schedule',
+  'warmUp',
+  'optimizer',
+  'momentum',
+  'patience',
+  'minEpochs',
+  'tolerance',
+]
 
 describe('npm run trainer', () => {
   it('learns the road, writes a run folder, and evaluate measures its bundle the same', async () => {
