@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Statistics } from '../../trainer/data/check-dataset.ts'
 import { expectSameData, type RunRecord, readRun, runPaths } from '../../trainer/run.ts'
+import { goOn, readCommandLine, settle } from '../../trainer/settings.ts'
 
 test('a run from before precisions and averages of weights could be chosen goes on in float32 and without', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-run-'))
@@ -19,6 +20,13 @@ test('a run from before precisions and averages of weights could be chosen goes 
   expect(await read({ storage: 'float16', compute: 'bfloat16' })).toMatchObject({ storage: 'float16', compute: 'bfloat16' })
   expect(await read({ ema: 0.9 })).toMatchObject({ ema: 0.9 })
   await rm(dir, { recursive: true })
+})
+
+test('a run that is resumed keeps its settings, but for how long it goes on', () => {
+  const settings = settle(readCommandLine(['--patience', '4', '--width', '0.5'])!, false)
+  const resumed = (...args: string[]) => goOn(settings, readCommandLine(['--resume', 'x', ...args])!)
+  expect(resumed()).toEqual(settings)
+  expect(resumed('--epochs', '50', '--patience', '0')).toEqual({ ...settings, epochs: 50, patience: 0 })
 })
 
 test('neither resuming nor exporting takes other data than the run was begun with', () => {
