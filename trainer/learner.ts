@@ -4,11 +4,12 @@ import { runInNewContext } from 'node:vm'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { ModelInput } from '../deploy/bundle.ts'
 import type { State } from './checkpoint.ts'
+import { averageOf } from './graph/average.ts'
 import { openTraining } from './graph/training.ts'
 import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
 import { type Architecture, buildFcn, normalise, variables } from './model/fcn.ts'
-import { crossEntropy, meanCrossEntropy } from './model/loss.ts'
+import { batchLoss } from './model/loss.ts'
 import type { Settings } from './settings.ts'
 import type { Scores } from './validate.ts'
 
@@ -17,7 +18,7 @@ export interface Network {
   /** With the weights it was made with or last given by `load`. */
   model: tf.LayersModel
   parameters: number
-  /** Puts the weights of a state into `model`, to export it. */
+  /** Puts the weights of a state into `model`, to export it: their averages where it has them. */
   load(state: State): void
   close(): void
 }
@@ -26,8 +27,9 @@ export interface Learner {
   parameters: number
   /** One step on uint8 pictures [batch, h, w, 3] and labels [batch, h, w]; returns the loss before it. */
   step(pictures: Uint8Array, labels: Uint8Array, learningRate: number, step: number): number
+  /** With the weights' averages, where the run keeps them. */
   score(pictures: Uint8Array, labels: Uint8Array): Scores
-  /** Weights and moments as they are now. */
+  /** Weights, moments and averages as they are now. */
   state(): State
   /** Continues from a checkpoint's state. */
   restore(state: State): void
@@ -46,7 +48,7 @@ export function buildNetwork(settings: Settings, input: ModelInput, classes: num
     parameters: model.countParams(),
     load(state) {
       for (const [name, variable] of named) {
-        const { shape, values } = state.get(name)!
+        const { shape, values } = (state.get(averageOf(name)) ?? state.get(name))!
         const tensor = tf.tensor(values, shape)
         variable.assign(tensor)
         tensor.dispose()
@@ -64,37 +66,40 @@ function collectGarbage(): void {
   collect()
 }
 
-/** Builds the network and records its training step; takes seconds. */
-export async function openLearner(settings: Settings, input: ModelInput, classes: number): Promise<Learner> {
+/** Builds the network and records its training step; takes seconds. `classWeights`: by class id, as in `batchLoss`. */
+export async function openLearner(
+  settings: Settings,
+  input: ModelInput,
+  classes: number,
+  classWeights?: readonly number[],
+): Promise<Learner> {
   const { model, parameters, close } = buildNetwork(settings, input, classes)
   const { batch, seed } = settings
+  const wanted = { loss: settings.loss, ...(classWeights && { classWeights }) }
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const shapes = { pictures: [batch, input.height, input.width, 3], labels: [batch, input.height, input.width] }
 
+  const rule =
+    settings.optimizer === 'sgd'
+      ? { kind: 'sgd' as const, momentum: settings.momentum }
+      : { kind: 'adamw' as const, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
   const training = await openTraining({
     compute: settings.compute,
+    averageDecay: settings.ema,
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
     seed,
     loss(inputs, seed) {
       const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
-      return meanCrossEntropy(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels)
+      return batchLoss(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels, wanted).loss
     },
     evaluate({ pictures, labels }) {
       const logits = model.apply(normalise(pictures!)) as tf.Tensor4D
-      const { sum, pixels } = crossEntropy(logits, labels!)
-      return { probability: probability(logits), sum, pixels }
+      return { probability: probability(logits), ...batchLoss(logits, labels!, wanted) }
     },
-    optimizer: {
-      kind: 'adamw',
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-7,
-      weightDecay: settings.weightDecay,
-      clipNorm: settings.clipNorm,
-    },
+    optimizer: { ...rule, weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
   })
 
   close() // its weights are the session's from here on
@@ -112,9 +117,9 @@ export async function openLearner(settings: Settings, input: ModelInput, classes
     score(pictures, labels) {
       const inputs = feed(pictures, labels)
       const outputs = training.evaluate(inputs)
-      const [scores, sum, pixels] = [outputs.probability!, outputs.sum!, outputs.pixels!].map((tensor) => tensor.dataSync())
+      const [scores, loss, weight] = [outputs.probability!, outputs.loss!, outputs.weight!].map((tensor) => tensor.dataSync())
       tf.dispose([inputs, outputs])
-      return { probability: scores as Float32Array, lossSum: sum![0]!, lossPixels: pixels![0]! }
+      return { probability: scores as Float32Array, loss: loss![0]!, lossWeight: weight![0]! }
     },
     state: () => training.read(),
     restore: (state) => training.write(state),

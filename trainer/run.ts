@@ -74,7 +74,20 @@ export function expectSameData(dir: string, { data }: RunRecord, found: readonly
 }
 
 /** What runs were made with before they could choose. */
-const before = { compute: 'float32', storage: 'float32' } as const
+const before = {
+  compute: 'float32',
+  storage: 'float32',
+  schedule: 'cosine',
+  warmUp: 1,
+  optimizer: 'adamw',
+  momentum: 0.9,
+  loss: 'cross-entropy',
+  classWeights: 'none',
+  patience: 0,
+  minEpochs: 5,
+  tolerance: 0,
+  ema: 0,
+} as const
 
 /** Reads the record of a run that is to go on. */
 export async function readRun(dir: string): Promise<RunRecord> {

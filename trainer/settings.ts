@@ -4,10 +4,13 @@ import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
+import { losses } from './model/loss.ts'
+import { schedules } from './schedule.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
   weightDecay: number
+  ema: number
   batch: number
   augment: keyof typeof augmentations
 }
@@ -22,6 +25,7 @@ export const presets = {
     dropout: 0.5,
     learningRate: 1e-4,
     weightDecay: 5e-4,
+    ema: 0,
     batch: 2,
     augment: 'plain',
   },
@@ -33,6 +37,7 @@ export const presets = {
     dropout: 0.2,
     learningRate: 2e-3,
     weightDecay: 0.01,
+    ema: 0.998,
     batch: 4,
     augment: 'plain',
   },
@@ -47,6 +52,12 @@ const text = z
 const number = (minimum: number, maximum = Number.POSITIVE_INFINITY) =>
   text.transform(Number).pipe(z.number().min(minimum).max(maximum))
 const whole = (minimum: number) => text.transform(Number).pipe(z.int().min(minimum))
+const weights = z
+  .string()
+  .regex(/^(none|balanced|[\d.]+(,[\d.]+)+)$/, 'expected none, balanced or a number for each class, for example 1,2.5')
+  .transform((text) => (text === 'none' || text === 'balanced' ? text : text.split(',').map(Number)))
+  .refine((list) => typeof list === 'string' || list.every(Number.isFinite), 'expected a number for each class')
+  .refine((list) => typeof list === 'string' || list.some((one) => one > 0), 'expected a class that counts')
 const size = z
   .string()
   .regex(/^[1-9]\d*x[1-9]\d*$/, 'expected WIDTHxHEIGHT, for example 576x160')
@@ -80,12 +91,38 @@ const options = {
   input: [size.optional(), 'WxH', "Size the model sees. Left out: some 92 000 pixels in the pictures' shape."],
   fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
   batch: [whole(1).optional(), 'N', 'Pictures a step.'],
-  'learning-rate': [
-    number(0).optional(),
-    'X',
-    'Largest rate of AdamW; it warms up over the first epoch and falls to 0 as a cosine.',
+  'learning-rate': [number(0).optional(), 'X', 'Largest learning rate. Left out with sgd: 0.01.'],
+  schedule: [
+    z.enum(Object.keys(schedules) as (keyof typeof schedules)[]).default('cosine'),
+    Object.keys(schedules).join('|'),
+    'How the rate falls after the warm-up: cosine and poly to 0, step to a tenth at half and a hundredth at three quarters of it.',
   ],
+  'warm-up': [number(0).prefault('1'), 'EPOCHS', 'In which the rate rises from 0; half the run at most.'],
+  optimizer: [z.enum(['adamw', 'sgd']).default('adamw'), 'adamw|sgd', 'The rule by which weights learn.'],
+  momentum: [number(0, 0.999).prefault('0.9'), 'X', 'Of sgd; 0 for plain gradient descent.'],
   'weight-decay': [number(0).optional(), 'X', 'Decoupled weight decay.'],
+  patience: [
+    whole(0).optional(),
+    'EPOCHS',
+    'Stop after so many epochs in which road IoU on the validation pictures has not risen; 0 for never (0).',
+  ],
+  'min-epochs': [whole(0).prefault('5'), 'N', 'Never stop so before this epoch is done.'],
+  tolerance: [number(0, 1).prefault('0'), 'X', 'By how much road IoU has to rise to count.'],
+  loss: [
+    z.enum(losses).default('cross-entropy'),
+    losses.join('|'),
+    'What is made small; soft Dice is over all pixels of a batch, each class counting the same.',
+  ],
+  'class-weights': [
+    weights.prefault('none'),
+    'none|balanced|W,W,…',
+    'How much pixels of each class count in the cross-entropy. balanced: all classes the same together.',
+  ],
+  ema: [
+    number(0, 0.99999).optional(),
+    'DECAY',
+    'Decay of the moving average of weights that is validated and exported, lower in the first steps; 0 for the weights themselves. Takes one more copy of the weights.',
+  ],
   'clip-norm': [number(0).prefault('1'), 'X', 'Largest norm of the gradient; 0 for no limit.'],
   augment: [
     z.enum(Object.keys(augmentations) as (keyof typeof augmentations)[]).optional(),
@@ -105,7 +142,11 @@ const options = {
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
-  resume: [z.string().optional(), 'DIR', 'Go on with a run that was stopped, with its own settings; --epochs may be larger.'],
+  resume: [
+    z.string().optional(),
+    'DIR',
+    'Go on with a run that was stopped, with its own settings; --epochs may be larger, --patience another.',
+  ],
 } as const satisfies Record<string, [z.ZodType, string, string]>
 
 const schema = z.object(
@@ -124,6 +165,16 @@ export interface Settings extends Preset {
   epochs: number
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
+  schedule: keyof typeof schedules
+  /** Epochs. */
+  warmUp: number
+  optimizer: 'adamw' | 'sgd'
+  momentum: number
+  loss: (typeof losses)[number]
+  classWeights: 'none' | 'balanced' | number[]
+  patience: number
+  minEpochs: number
+  tolerance: number
   clipNorm: number
   compute: z.infer<typeof Precision>
   storage: z.infer<typeof Precision>
@@ -175,15 +226,20 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   )
   const { values } = parseOptions({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
-  const kept = Object.keys(values).filter((name) => name !== 'resume' && name !== 'epochs')
+  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience'].includes(name))
   if ('resume' in values && kept.length > 0)
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
     )
   const parsed = schema.safeParse(values)
+  if (parsed.success && parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
+    throw new Error('--class-weights: they are of the cross-entropy, which --loss dice has not; leave them out')
   if (parsed.success) return parsed.data
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
 }
+
+/** What FCNs are usually trained with by gradient descent with momentum; the presets' rates are AdamW's. */
+const sgdRate = 0.01
 
 /** The settings of a new run: the preset's, changed by the command line. */
 export function settle(line: CommandLine, gpu: boolean): Settings {
@@ -202,8 +258,18 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     ...(line.input ? { input: line.input } : {}),
     fit: line.fit,
     batch: line.batch ?? base.batch,
-    learningRate: line['learning-rate'] ?? base.learningRate,
+    learningRate: line['learning-rate'] ?? (line.optimizer === 'sgd' ? sgdRate : base.learningRate),
     weightDecay: line['weight-decay'] ?? base.weightDecay,
+    schedule: line.schedule,
+    warmUp: line['warm-up'],
+    optimizer: line.optimizer,
+    momentum: line.momentum,
+    loss: line.loss,
+    classWeights: line['class-weights'],
+    patience: line.patience ?? 0,
+    minEpochs: line['min-epochs'],
+    tolerance: line.tolerance,
+    ema: line.ema ?? base.ema,
     clipNorm: line['clip-norm'],
     augment: line.augment ?? base.augment,
     compute: line.compute,
@@ -212,6 +278,16 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     seed: line.seed,
   }
 }
+
+/** The settings of a run that is resumed: its own, but for how long it goes on. */
+export const goOn = (
+  settings: Settings,
+  { epochs = settings.epochs, patience = settings.patience }: CommandLine,
+): Settings => ({
+  ...settings,
+  epochs,
+  patience,
+})
 
 /** Pixels of the model's input where no size was asked for: those of 576 x 160, which KITTI road models are usually trained with. */
 const usualPixels = 576 * 160
@@ -228,11 +304,4 @@ export function inputFor(pictures: { width: number; height: number }): { width: 
   const cost = ({ width, height }: { width: number; height: number }) =>
     off(width / height, shape) + 0.05 * off(width * height, usualPixels)
   return sizes.reduce((best, one) => (cost(one) < cost(best) ? one : best))
-}
-
-/** AdamW's rate at a step (from 1): a linear warm-up over the first epoch, then half a cosine (Loshchilov and Hutter 2017). */
-export function learningRateAt(step: number, stepsAnEpoch: number, epochs: number, largest: number): number {
-  const warmUp = Math.min(stepsAnEpoch, (stepsAnEpoch * epochs) / 2)
-  if (step <= warmUp) return (largest * step) / warmUp
-  return (largest / 2) * (1 + Math.cos((Math.PI * (step - warmUp)) / (stepsAnEpoch * epochs - warmUp)))
 }

@@ -6,17 +6,20 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { ModelInput } from '../deploy/bundle.ts'
 import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
+import { classWeights } from './class-weights.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDataset } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
+import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
-import { help, inputFor, learningRateAt, readCommandLine, settle } from './settings.ts'
+import { learningRateAt } from './schedule.ts'
+import { goOn, help, inputFor, readCommandLine, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { validate } from './validate.ts'
 
@@ -29,7 +32,7 @@ async function train(args: string[]): Promise<void> {
   if (!line) return void console.log(help)
   const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
   const resumed = line.resume === undefined ? undefined : await readRun(line.resume)
-  const settings = resumed ? { ...resumed.settings, epochs: line.epochs ?? resumed.settings.epochs } : settle(line, gpu)
+  const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
 
@@ -67,7 +70,8 @@ async function train(args: string[]): Promise<void> {
   expectSameData(dir, record, checked)
 
   // Model
-  const learner = await openLearner(settings, input, data.classes.length)
+  const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
+  const learner = await openLearner(settings, input, data.classes.length, weights)
   const checkpoint = resumed && (await readCheckpoint(paths.last))
   if (checkpoint) {
     learner.restore(checkpoint.state)
@@ -89,25 +93,29 @@ async function train(args: string[]): Promise<void> {
       `${input.width} x ${input.height}, batch ${settings.batch}, on the ${gpu ? 'GPU' : 'CPU'}; run folder ${dir}\n`,
   )
 
+  if (weights)
+    console.log(`Class weights: ${data.classes.map(({ name }, i) => `${name} ${weights[i]!.toFixed(3)}`).join(', ')}\n`)
+
   // Loop
   let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]
   const epochsDone = checkpoint?.epoch ?? 0
   const log = await openLog(paths.log, epochsDone)
   const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
   const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
-  for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked; epoch++) {
+  let ended = earlyStop(log.rows, settings)
+  for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked && !ended; epoch++) {
     const started = performance.now()
-    let [lossSum, waited, pictures] = [0, 0, 0]
-    let learningRate = 0
+    let [lossSum, rateSum, waited, pictures] = [0, 0, 0, 0]
     for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch })) {
       if (stop.asked) break
-      learningRate = learningRateAt(++step, steps, settings.epochs, settings.learningRate)
+      const learningRate = learningRateAt(++step, steps, settings)
       const loss = learner.step(batch.pictures, batch.labels, learningRate, step)
       if (!Number.isFinite(loss))
         throw new Error(
           `The loss is ${loss} at step ${step} of epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); the last whole epoch is in ${paths.last}.`,
         )
       lossSum += loss
+      rateSum += learningRate
       waited += batch.waitedMs
       pictures += settings.batch
       progress.step({ step: pictures / settings.batch, loss, pictures })
@@ -129,7 +137,7 @@ async function train(args: string[]): Promise<void> {
     const row = {
       epoch,
       seconds: (performance.now() - started) / 1000,
-      learning_rate: learningRate,
+      learning_rate: rateSum / steps,
       train_loss: lossSum / steps,
       val_loss: valLoss,
       pixel_accuracy: measures.pixel_accuracy,
@@ -148,8 +156,9 @@ async function train(args: string[]): Promise<void> {
       )
     await saveCheckpoint(paths.last, { epoch, step, best, state })
     if (better) await keepCheckpoint(paths.last, paths.best)
-    await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch })
+    await plotHistory(log.rows, dir, { run: record.name, bestEpoch: best.epoch, loss: settings.loss })
     progress.epoch(row, better)
+    ended = earlyStop(log.rows, settings)
   }
   progress.end()
   await log.close()
@@ -163,6 +172,8 @@ async function train(args: string[]): Promise<void> {
     process.exitCode = 130
     return
   }
+
+  if (ended) console.log(`\n${ended} A --resume with --patience 0 trains on.`)
 
   // Bundle and report, from the best epoch and of the network as it will run
   learner.close()

@@ -7,8 +7,9 @@ import { type Measures, type PictureMeasures, startMeasuring } from './metrics/m
 /** What a model says of a batch: probabilities as `score` of a bundle gives them, and the loss where it is known. */
 export interface Scores {
   probability: Float32Array
-  lossSum?: number
-  lossPixels?: number
+  loss?: number
+  /** How much the batch counts in the mean of the losses. */
+  lossWeight?: number
 }
 
 export interface Validation {
@@ -29,13 +30,14 @@ export async function validate(
 ): Promise<Validation> {
   const measuring = startMeasuring(dataset)
   const { samples } = pictures
-  let [done, lossSum, lossPixels] = [0, 0, 0]
+  let [done, lossSum, lossWeight] = [0, 0, 0]
   for await (const made of batches(pictures, batch)) {
     // Pictures that fill up the last batch must not count in the loss either.
     made.labels.fill(255, (samples.length - done) * input.width * input.height)
     const scores = score(made.pictures, made.labels)
-    lossSum += scores.lossSum ?? Number.NaN
-    lossPixels += scores.lossPixels ?? Number.NaN
+    const { loss = Number.NaN, lossWeight: weight = Number.NaN } = scores
+    lossSum += loss * weight
+    lossWeight += weight
     const each = scores.probability.length / batch
     const group = samples.slice(done, done + batch)
     const truths = await Promise.all(group.map(({ label }) => dataset.readLabel(label!)))
@@ -45,5 +47,5 @@ export async function validate(
     onProgress?.(done, samples.length)
   }
   const measured = measuring.pictures().map((one, i) => ({ ...one, sample: samples[i]! }))
-  return { measures: measuring.result(), loss: lossSum / lossPixels, pictures: measured }
+  return { measures: measuring.result(), loss: lossSum / lossWeight, pictures: measured }
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Statistics } from '../../trainer/data/check-dataset.ts'
 import { expectSameData, type RunRecord, readRun, runPaths } from '../../trainer/run.ts'
+import { goOn, readCommandLine, settle } from '../../trainer/settings.ts'
 
-test('a run from before precisions could be chosen goes on in float32', async () => {
+test('a run from before precisions and averages of weights could be chosen goes on in float32 and without', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-run-'))
   const read = async (settings: Record<string, unknown>) => {
     await writeFile(
@@ -15,9 +16,17 @@ test('a run from before precisions could be chosen goes on in float32', async ()
     )
     return (await readRun(dir)).settings
   }
-  expect(await read({ storage: 'float16' })).toMatchObject({ storage: 'float16', compute: 'float32' })
+  expect(await read({ storage: 'float16' })).toMatchObject({ storage: 'float16', compute: 'float32', ema: 0 })
   expect(await read({ storage: 'float16', compute: 'bfloat16' })).toMatchObject({ storage: 'float16', compute: 'bfloat16' })
+  expect(await read({ ema: 0.9 })).toMatchObject({ ema: 0.9 })
   await rm(dir, { recursive: true })
+})
+
+test('a run that is resumed keeps its settings, but for how long it goes on', () => {
+  const settings = settle(readCommandLine(['--patience', '4', '--width', '0.5'])!, false)
+  const resumed = (...args: string[]) => goOn(settings, readCommandLine(['--resume', 'x', ...args])!)
+  expect(resumed()).toEqual(settings)
+  expect(resumed('--epochs', '50', '--patience', '0')).toEqual({ ...settings, epochs: 50, patience: 0 })
 })
 
 test('neither resuming nor exporting takes other data than the run was begun with', () => {

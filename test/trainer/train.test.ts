@@ -77,6 +77,20 @@ function run(
 
 const small = ['--width', '0.1', '--fc', '16', '--input', '48x24', '--batch', '4', '--preset', 'jetson']
 
+/** Settings that runs of earlier versions did not have. */
+const later = [
+  'ema',
+  'loss',
+  'classWeights',
+  'schedule',
+  'warmUp',
+  'optimizer',
+  'momentum',
+  'patience',
+  'minEpochs',
+  'tolerance',
+]
+
 describe('npm run trainer', () => {
   it('learns the road, writes a run folder, and evaluate measures its bundle the same', async () => {
     const { code, out, err } = await run('train.js', [
@@ -96,6 +110,7 @@ describe('npm run trainer', () => {
     expect(out).toMatch(/test pictures +2/)
     const rows = await readLog(join(dir, 'whole/log.csv'))
     expect(rows).toHaveLength(25)
+    expect(rows.at(-1)!.learning_rate).toBeGreaterThan(0)
     const best = Math.max(...rows.map((row) => row.road_iou))
     expect(best).toBeGreaterThan(0.8)
 
@@ -138,7 +153,8 @@ describe('npm run trainer', () => {
   })
 
   it('stopped by SIGTERM and resumed, ends where an uninterrupted run ends', async () => {
-    const settings = [...small, '--epochs', '4', '--data', `kitti:${kitti}`, '--dropout', '0.3']
+    const rule = ['--optimizer', 'sgd', '--schedule', 'poly', '--loss', 'cross-entropy+dice', '--class-weights', 'balanced']
+    const settings = [...small, '--epochs', '4', '--data', `kitti:${kitti}`, '--dropout', '0.3', ...rule]
     const whole = await run('train.js', [...settings, '--run', 'uninterrupted'])
     expect(whole.code).toBe(0)
     let killed = false
@@ -161,6 +177,24 @@ describe('npm run trainer', () => {
     )
     expect(rowsB!.map((row) => row.epoch)).toEqual([1, 2, 3, 4])
     expect(rowsB!.at(-1)!.train_loss).toBeCloseTo(rowsA!.at(-1)!.train_loss, 3)
+  })
+
+  it('stops early where it is told to, also when it is resumed; and goes on as a run of an earlier version would', async () => {
+    const path = join(dir, 'early/settings.json')
+    const wanted = ['--epochs', '9', '--patience', '1', '--tolerance', '1', '--min-epochs', '2', '--ema', '0']
+    for (const args of [
+      [...small, ...wanted, '--data', `kitti:${kitti}`, '--run', 'early'],
+      ['--resume', 'early'],
+    ]) {
+      expect(await run('train.js', args)).toMatchObject({ code: 0, out: expect.stringMatching(/Stopped early after epoch 2:/) })
+      expect(await readLog(join(dir, 'early/log.csv'))).toHaveLength(2)
+    }
+    const record = JSON.parse(await readFile(path, 'utf8'))
+    for (const name of later) delete record.settings[name]
+    await writeFile(path, JSON.stringify(record))
+    const on = await run('train.js', ['--resume', 'early', '--epochs', '3'])
+    expect(on).toMatchObject({ code: 0, out: expect.not.stringMatching(/Stopped early/) })
+    expect(await readLog(join(dir, 'early/log.csv'))).toHaveLength(3)
   })
 
   it.each([

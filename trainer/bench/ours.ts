@@ -34,10 +34,10 @@ const examples: Examples = (batch) => {
   }
 }
 
-/** The trainer's settings for the task. No dropout, so that the losses of all contestants are the same. */
+/** The trainer's settings for the task. No dropout and no averages, so that the losses of all contestants are the same. */
 function settingsOf({ multiplier, fc, batchNorm, weightDecay }: Task, batch: number, compute: string): Settings {
   const options = { compute, batch, width: multiplier, fc, 'batch-norm': batchNorm ? 'on' : 'off', 'weight-decay': weightDecay }
-  const plain = { preset: 'jetson', net: 'fcn8s', dropout: 0, augment: 'none', 'clip-norm': 0 }
+  const plain = { preset: 'jetson', net: 'fcn8s', dropout: 0, augment: 'none', 'clip-norm': 0, ema: 0 }
   const line = readCommandLine(
     Object.entries({ ...options, ...plain }).flatMap(([name, value]) => [`--${name}`, String(value)]),
   )

@@ -8,9 +8,8 @@ export const columns = [
   'epoch',
   /** Duration of the epoch, validation included. */
   'seconds',
-  /** At the end of the epoch. */
+  /** Mean over the epoch's steps, as is the next. */
   'learning_rate',
-  /** Mean over the epoch's steps. */
   'train_loss',
   'val_loss',
   /** On the validation pictures, 0 to 1; see metrics/measure.ts. */
@@ -27,7 +26,7 @@ export const columns = [
 export type EpochRow = Record<(typeof columns)[number], number>
 
 export interface Log {
-  /** The rows of the file, oldest first; grows with `append`. */
+  /** The rows of the file with its digits, as a resumed run will read them, oldest first; grows with `append`. */
   rows: readonly EpochRow[]
   /** Adds the row of an epoch and flushes it to the disk. Throws where the epoch is not later than the last one. */
   append(row: EpochRow): Promise<void>
@@ -87,9 +86,10 @@ export async function openLog(path: string, epochsDone = 0): Promise<Log> {
   async function append(row: EpochRow) {
     const last = rows.at(-1)?.epoch ?? 0
     if (!(row.epoch > last)) throw new Error(`${path}: expected an epoch after ${last}, found ${row.epoch}`)
-    await file.appendFile(line(row))
+    const written = line(row)
+    await file.appendFile(written)
     await file.datasync()
-    rows.push(row)
+    rows.push(...parse(`${header}\n${written}`, path))
   }
 
   async function close() {

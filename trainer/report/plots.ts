@@ -52,6 +52,8 @@ export interface PlotSettings {
   run: string
   /** The epoch whose weights are kept; left out, the one of the largest road IoU. */
   bestEpoch?: number
+  /** What was made small. Left out: cross-entropy, whose unit the axis then names. */
+  loss?: string
 }
 
 export interface Range {
@@ -213,7 +215,8 @@ function lossOption(rows: readonly EpochRow[], settings: PlotSettings): Option {
   const numbers = last
     ? `After epoch ${last.epoch}: training ${digits(last.train_loss)}, validation ${digits(last.val_loss)}`
     : 'No epoch yet'
-  const name = 'Cross-entropy loss (nats per pixel)'
+  const { loss = 'cross-entropy' } = settings
+  const name = loss === 'cross-entropy' ? 'Cross-entropy loss (nats per pixel)' : `Loss (${loss.replace('+', ' + ')})`
   // Below one decade a linear axis is easier to read.
   const logarithmic = min > 0 && max / min > 10
   const ticks = logarithmic ? logTicks(min, max) : []

@@ -6,7 +6,7 @@ import type { Optimizer } from '../../../trainer/graph/optimizers.ts'
 import { withSeed } from '../../../trainer/graph/seed.ts'
 import { openTraining, type Training } from '../../../trainer/graph/training.ts'
 import { type Architecture, buildFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
-import { meanCrossEntropy } from '../../../trainer/model/loss.ts'
+import { batchLoss } from '../../../trainer/model/loss.ts'
 
 const [n, h, w] = [2, 40, 52]
 const pictures = Uint8Array.from({ length: n * h * w * 3 }, (_, i) => (i * 7919) % 251)
@@ -18,7 +18,9 @@ function network(architecture: Partial<Architecture>) {
   const named = variables(model)
   const trainable = new Set(model.trainableWeights.map((weight) => weight.read()))
   const loss = (inputs: Record<string, tf.Tensor>) =>
-    meanCrossEntropy(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!)
+    batchLoss(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!, {
+      loss: 'cross-entropy',
+    }).loss
   const open = (optimizer: Optimizer = adam, compute: Precision = 'float32') =>
     openTraining({
       compute,

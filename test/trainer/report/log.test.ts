@@ -50,6 +50,14 @@ test('a row can be read as soon as it is appended', async () => {
   await log.close()
 })
 
+test('rows have the digits of the file, so that a resumed run sees the same', async () => {
+  const log = await openLog(path)
+  await log.append(row(1, { road_iou: 1 / 3, max_f: Number.NaN }))
+  expect(log.rows).toEqual(await readLog(path))
+  expect(log.rows[0]!.road_iou).toBe(0.3333333)
+  await log.close()
+})
+
 test('a number that is not known is an empty field', async () => {
   const log = await openLog(path)
   await log.append(row(1, { max_f: Number.NaN, road_iou: 0 }))
