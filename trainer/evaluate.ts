@@ -5,7 +5,7 @@ import { parseOptions } from '../deploy/options.ts'
 import { loadBundle } from '../deploy/run-bundle.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
-import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
 import { showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
@@ -17,6 +17,7 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --bundle DIR            the bundle folder of a training run
   --data LAYOUT:FOLDER    kitti:DIR or camvid:DIR; repeat it for several
   --split train|val|test  which pictures (val)
+  --leave-out DRIVE[,…]   val is these drives of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling and worst pictures with the road tinted
@@ -28,10 +29,12 @@ weighted_iou: IoU of the classes weighted by their pixels.
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
 `
 
-/** How validation pictures were chosen where the layout has no split of its own. */
+/** How validation pictures were chosen. */
 const Split = z.object({
   seed: z.coerce.number().int().min(0).default(1),
   valFraction: z.coerce.number().min(0.01).max(0.9).default(0.2),
+  split: z.enum(['fraction', 'drive']).optional(),
+  leaveOut: z.array(z.string()).optional(),
 })
 
 const splits = ['train', 'val', 'test'] as const
@@ -47,6 +50,7 @@ async function evaluate(args: string[]): Promise<void> {
       split: { type: 'string', default: 'val' },
       'val-fraction': { type: 'string' },
       seed: { type: 'string' },
+      'leave-out': { type: 'string' },
       overlays: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -63,9 +67,11 @@ async function evaluate(args: string[]): Promise<void> {
   const asked = Split.parse({
     seed: values.seed ?? manifest.settings.seed,
     valFraction: values['val-fraction'] ?? manifest.settings.valFraction,
+    split: manifest.settings.split,
+    leaveOut: values['leave-out']?.split(',').map((drive) => drive.trim()) ?? manifest.settings.leaveOut,
   })
-  const options = { ...asked, classes } as const
-  const opened = await Promise.all(values.data.map((spec) => openDataset(spec, options)))
+  const options = { ...asked, classes, otherData: values['leave-out'] === undefined } as const
+  const opened = await openDatasets(values.data, options)
   for (const one of opened) await checkDataset(one)
   const data = joinDatasets(opened)
   const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')

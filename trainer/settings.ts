@@ -98,10 +98,24 @@ const options = {
     'What convolutions compute in, in training and in the bundle; weights are kept and updated in float32. bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on, float16 for GPUs.',
   ],
   storage: [Precision.default('float32'), precisions, "How the bundle's weights are stored; the 16-bit types halve its size."],
+  split: [
+    z.enum(['fraction', 'drive']).optional(),
+    'fraction|drive',
+    "Which training pictures are put aside to validate on: some of every drive, or whole drives, so that no frame's neighbour is trained on. Left out: the layout's own split; without one, by drive, and KITTI's categories um, umm, uu by fraction.",
+  ],
+  'leave-out': [
+    z
+      .string()
+      .transform((text) => text.split(',').map((drive) => drive.trim()))
+      .pipe(z.array(z.string().min(1, 'expected names of drives, for example 0001TP,0006R0')))
+      .optional(),
+    'DRIVE[,DRIVE]',
+    'Validate on these drives (or categories of KITTI) of the training pictures and train on all others; a split of the layout is not used.',
+  ],
   'val-fraction': [
     number(0.01, 0.9).prefault('0.2'),
     'SHARE',
-    'Share put aside for validation where the layout has none of its own.',
+    'Share put aside for validation where neither the layout nor --leave-out says which pictures.',
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
@@ -127,6 +141,8 @@ export interface Settings extends Preset {
   clipNorm: number
   compute: z.infer<typeof Precision>
   storage: z.infer<typeof Precision>
+  split?: 'fraction' | 'drive'
+  leaveOut?: string[]
   valFraction: number
   seed: number
 }
@@ -180,6 +196,8 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
     )
+  if ('split' in values && 'leave-out' in values)
+    throw new Error('--leave-out says which pictures are put aside: leave out --split')
   const parsed = schema.safeParse(values)
   if (parsed.success) return parsed.data
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
@@ -208,6 +226,8 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     augment: line.augment ?? base.augment,
     compute: line.compute,
     storage: line.storage,
+    ...(line.split ? { split: line.split } : {}),
+    ...(line['leave-out'] ? { leaveOut: line['leave-out'] } : {}),
     valFraction: line['val-fraction'],
     seed: line.seed,
   }

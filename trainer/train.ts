@@ -8,7 +8,7 @@ import type { ModelInput } from '../deploy/bundle.ts'
 import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
-import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
@@ -35,7 +35,7 @@ async function train(args: string[]): Promise<void> {
 
   // Data
   if (settings.data.length === 0) settings.data = [await defaultData(settings.seed)]
-  const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
+  const opened = await openDatasets(settings.data, settings)
   const checked = await Promise.all(opened.map(checkDataset))
   for (const statistics of checked) printStatistics(statistics)
   const data = joinDatasets(opened)

@@ -2,23 +2,27 @@
 import { openCamvid } from './camvid.ts'
 import type { Dataset } from './dataset.ts'
 import { openKitti } from './kitti.ts'
+import { type Layout, type SplitOptions, splitDatasets } from './split.ts'
 
-export interface OpenOptions {
-  /** Chooses the validation split where the layout has none of its own. */
-  seed: number
-  /** Share of the labelled pictures put aside for validation there, 0 to below 1. */
-  valFraction: number
+export interface OpenOptions extends SplitOptions {
   /** `road` (the default): other and road. `all`: every class of the layout. */
   classes?: 'road' | 'all'
 }
 
-const layouts: Record<string, (name: string, dir: string, options: OpenOptions) => Promise<Dataset>> = {
+const layouts: Record<string, (name: string, dir: string, options: OpenOptions) => Promise<Layout>> = {
   kitti: openKitti,
   camvid: openCamvid,
 }
 
-/** Opens a data set by names only; `checkDataset` looks into the files. Throws where the folder has not the layout. */
-export async function openDataset(spec: string, options: OpenOptions): Promise<Dataset> {
+/**
+ * Opens data sets by names only and splits them; `checkDataset` looks into the files. Throws where a folder has not the
+ * layout, or a drive to leave out is in none of them.
+ */
+export async function openDatasets(specs: readonly string[], options: OpenOptions): Promise<Dataset[]> {
+  return splitDatasets(await Promise.all(specs.map((spec) => openLayout(spec, options))), options)
+}
+
+async function openLayout(spec: string, options: OpenOptions): Promise<Layout> {
   const colon = spec.indexOf(':')
   const open = layouts[spec.slice(0, Math.max(0, colon))]
   const dir = spec.slice(colon + 1)
