@@ -1,7 +1,7 @@
 // The settings of a training run: presets, what the command line changes of them, and the help that explains both.
-
 import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
+import { classMapHelp } from './data/class-map.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
 
@@ -62,10 +62,15 @@ const precisions = 'float32|bfloat16|float16'
 const options = {
   data: [
     z.array(z.string()).default([]),
-    'LAYOUT:FOLDER',
-    'Pictures and labels: kitti:DIR (data_road) or camvid:DIR (SegNet layout). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
+    'LAYOUT:PATH',
+    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map) or groundtruth:FILE (output manifest of SageMaker Ground Truth). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
   ],
   classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
+  'class-map': [
+    z.string().optional(),
+    'MAP|FILE',
+    `What the labels of pairs:DIR mean: ${classMapHelp}. One class is road; ignore counts in nothing. --classes says which of them are learnt.`,
+  ],
   epochs: [whole(1).optional(), 'N', 'Passes over the training pictures (30).'],
   preset: [
     z.enum(['paper', 'jetson']).optional(),
@@ -135,6 +140,7 @@ export interface Settings extends Preset {
   preset: keyof typeof presets
   data: string[]
   classes: 'road' | 'all'
+  classMap?: string
   epochs: number
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
@@ -199,8 +205,11 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   if ('split' in values && 'leave-out' in values)
     throw new Error('--leave-out says which pictures are put aside: leave out --split')
   const parsed = schema.safeParse(values)
-  if (parsed.success) return parsed.data
-  throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (!parsed.success)
+    throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (parsed.data['class-map'] && !parsed.data.data.some((spec) => spec.startsWith('pairs:')))
+    throw new Error('--class-map says what the labels of --data pairs:DIR mean; every other layout says so itself')
+  return parsed.data
 }
 
 /** The settings of a new run: the preset's, changed by the command line. */
@@ -211,6 +220,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     preset,
     data: line.data,
     classes: line.classes,
+    ...(line['class-map'] ? { classMap: line['class-map'] } : {}),
     epochs: line.epochs ?? 30,
     net: line.net ?? base.net,
     width: line.width ?? base.width,

@@ -8,6 +8,7 @@ import type { ModelInput } from '../deploy/bundle.ts'
 import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
+import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { finishRun, summary } from './finish-run.ts'
@@ -34,6 +35,7 @@ async function train(args: string[]): Promise<void> {
   const paths = runPaths(dir)
 
   // Data
+  if (line['class-map']) settings.classMap = await readClassMap(line['class-map'])
   if (settings.data.length === 0) settings.data = [await defaultData(settings.seed)]
   const opened = await openDatasets(settings.data, settings)
   const checked = await Promise.all(opened.map(checkDataset))

@@ -1,17 +1,23 @@
-// A data set by its name on the command line: `kitti:data/data_road`, `camvid:data/camvid`. Several can be joined.
+// A data set by its name on the command line: `kitti:data/data_road`, `pairs:data/own`. Several can be joined.
 import { openCamvid } from './camvid.ts'
 import type { Dataset } from './dataset.ts'
+import { openGroundTruth } from './groundtruth.ts'
 import { openKitti } from './kitti.ts'
+import { openPairs } from './pairs.ts'
 import { type Layout, type SplitOptions, splitDatasets } from './split.ts'
 
 export interface OpenOptions extends SplitOptions {
   /** `road` (the default): other and road. `all`: every class of the layout. */
   classes?: 'road' | 'all'
+  /** What the codes of a layout's labels mean that does not say so itself: the text of a class map. */
+  classMap?: string | undefined
 }
 
 const layouts: Record<string, (name: string, dir: string, options: OpenOptions) => Promise<Layout>> = {
   kitti: openKitti,
   camvid: openCamvid,
+  pairs: openPairs,
+  groundtruth: openGroundTruth,
 }
 
 /**
@@ -28,7 +34,7 @@ async function openLayout(spec: string, options: OpenOptions): Promise<Layout> {
   const dir = spec.slice(colon + 1)
   if (open === undefined || dir === '')
     throw new Error(
-      `Expected a data set as LAYOUT:FOLDER with a layout of ${Object.keys(layouts).join(', ')}, found "${spec}"; for example kitti:data/data_road`,
+      `Expected a data set as LAYOUT:PATH with a layout of ${Object.keys(layouts).join(', ')}, found "${spec}"; for example kitti:data/data_road`,
     )
   return open(spec, dir, options)
 }

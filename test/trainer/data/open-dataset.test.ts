@@ -74,7 +74,7 @@ test('a test picture of CamVid may lack its label', async () => {
 })
 
 for (const [spec, message] of [
-  ['data_road', /LAYOUT:FOLDER with a layout of kitti, camvid.*found "data_road"/],
+  ['data_road', /LAYOUT:PATH with a layout of kitti, camvid, pairs, groundtruth.*found "data_road"/],
   ['voc:data', /found "voc:data"/],
   ['kitti:', /found "kitti:"/],
   ['kitti:/nowhere', /no folder training\/image_2.*Unzip data_road\.zip/],
