@@ -7,6 +7,7 @@ import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
+import { readLeaveOut } from './data/split.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
 import { showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
@@ -19,7 +20,7 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --data LAYOUT:PATH      kitti:DIR, camvid:DIR, pairs:DIR or groundtruth:FILE; repeat it for several
   --class-map MAP|FILE    what the labels of pairs:DIR mean (as in the bundle's training)
   --split train|val|test  which pictures (val)
-  --leave-out DRIVE[,…]   val is these drives of the training pictures, train all others (as in the bundle's training)
+  --leave-out DRIVE[,…]   val is these drives, or pictures that a FILE.txt lists, of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling and worst pictures with the road tinted
@@ -74,7 +75,8 @@ async function evaluate(args: string[]): Promise<void> {
     seed: values.seed ?? manifest.settings.seed,
     valFraction: values['val-fraction'] ?? manifest.settings.valFraction,
     split: manifest.settings.split,
-    leaveOut: values['leave-out']?.split(',').map((drive) => drive.trim()) ?? manifest.settings.leaveOut,
+    leaveOut:
+      values['leave-out'] === undefined ? manifest.settings.leaveOut : await readLeaveOut(values['leave-out'].split(',')),
   })
   const options = { ...asked, otherData: values['leave-out'] === undefined } as const
   const opened = await openDatasets(values.data, options)

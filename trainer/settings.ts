@@ -114,8 +114,8 @@ const options = {
       .transform((text) => text.split(',').map((drive) => drive.trim()))
       .pipe(z.array(z.string().min(1, 'expected names of drives, for example 0001TP,0006R0')))
       .optional(),
-    'DRIVE[,DRIVE]',
-    'Validate on these drives (or categories of KITTI) of the training pictures and train on all others; a split of the layout is not used.',
+    'DRIVE[,DRIVE]|FILE.txt',
+    'Validate on these drives (or categories of KITTI), or on the pictures that a file lists, of the training pictures, and train on all others; a split of the layout is not used.',
   ],
   'val-fraction': [
     number(0.01, 0.9).prefault('0.2'),

@@ -11,6 +11,7 @@ import { checkDataset } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
+import { readLeaveOut } from './data/split.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
@@ -35,6 +36,7 @@ async function train(args: string[]): Promise<void> {
   const paths = runPaths(dir)
 
   // Data
+  if (line['leave-out']) settings.leaveOut = await readLeaveOut(line['leave-out'])
   if (line['class-map']) settings.classMap = await readClassMap(line['class-map'])
   if (settings.data.length === 0) settings.data = [await defaultData(settings.seed)]
   const opened = await openDatasets(settings.data, settings)

@@ -57,7 +57,7 @@ export async function openPairs(name: string, dir: string, { classes = 'road', c
     const codes = first === undefined ? [] : await findCodes(first)
     const found =
       codes.length > 0 ? `; ${first} holds ${codes.slice(0, codesNamed).join(', ')}${codes[codesNamed] ? ', …' : ''}` : ''
-    throw new Error(`Expected --class-map for ${name}, for example 0=other,1=road,255=ignore or #804080=road,*=other${found}`)
+    throw new Error(`Expected --class-map for ${name}, for example 0=other,1=road,255=ignore or '#804080=road,*=other'${found}`)
   }
   const labelCodes = parseClassMap(classMap)
   const { idOf, ...chosen } = chooseClasses(

@@ -1,5 +1,6 @@
 // Which pictures are put aside to validate on: the layout's own, some of every drive, or whole drives, so that neighbouring
 // frames, which look alike, never lie on both sides.
+import { readFile } from 'node:fs/promises'
 import type { Dataset, Sample } from './dataset.ts'
 import { random, shuffled } from './random.ts'
 
@@ -10,9 +11,9 @@ export interface SplitOptions {
   valFraction: number
   /** `fraction`: some pictures of every drive. `drive`: whole drives. Left out: as the layout has it. */
   split?: 'fraction' | 'drive' | undefined
-  /** Drives to validate on; all others are trained on. Goes before `split`. */
+  /** Drives or pictures to validate on; all others are trained on. Goes before `split`. */
   leaveOut?: readonly string[] | undefined
-  /** The data may be other than was trained on: drives to leave out that it does not have are passed over. */
+  /** The data may be other than was trained on: what it does not have of `leaveOut` is passed over. */
   otherData?: boolean
 }
 
@@ -24,6 +25,8 @@ export interface Layout extends Dataset {
 
 const reasonUnused = 'of the own validation split, which is not used'
 const drivesNamed = 30
+/** Folders of a listed picture that are kept: enough to tell pictures of one name apart, and no path of the machine. */
+const foldersKept = 2
 
 /**
  * Splits each data set's training pictures; its own validation pictures are used only where nothing is asked for. A drive
@@ -32,18 +35,22 @@ const drivesNamed = 30
  */
 export function splitDatasets(layouts: readonly Layout[], options: SplitOptions): Dataset[] {
   const all = layouts.flatMap(({ train }) => train)
-  const found = new Set(all.map(({ drive }) => drive))
-  const leaveOut = new Set(options.otherData ? options.leaveOut?.filter((drive) => found.has(drive)) : options.leaveOut)
+  const known = new Set(all.flatMap(({ name, drive }) => [name, drive]))
   const names = layouts.map(({ name }) => name).join(' + ')
-  for (const drive of leaveOut)
-    if (!found.has(drive))
+  const leaveOut = new Set<string>()
+  for (const asked of options.leaveOut ?? []) {
+    const found = tails(asked).find((tail) => known.has(tail))
+    if (found !== undefined) leaveOut.add(found)
+    else if (!options.otherData)
       throw new Error(
-        `--leave-out: expected drives of the training pictures of ${names}, which are ${counted(all)}; found ${drive}`,
+        `--leave-out: expected drives or pictures among the training pictures of ${names}, whose drives are ${counted(all)}; found ${asked}`,
       )
-  if (leaveOut.size > 0 && leaveOut.size === found.size)
-    throw new Error(`--leave-out: expected one drive at least to train on, found all of ${names} left out: ${counted(all)}`)
+  }
+  const leftOut = ({ name, drive }: Sample) => leaveOut.has(drive) || leaveOut.has(name)
+  if (leaveOut.size > 0 && all.every(leftOut))
+    throw new Error(`--leave-out: expected something to train on, found all of ${names} left out: ${counted(all)}`)
   return layouts.map((layout) => {
-    if (leaveOut.size > 0) return parted(layout, ({ drive }) => leaveOut.has(drive))
+    if (leaveOut.size > 0) return parted(layout, leftOut)
     const { usualSplit, train } = layout
     const split = options.split ?? usualSplit
     if (split === 'own') return layout
@@ -60,6 +67,38 @@ function parted(layout: Layout, aside: (sample: Sample) => boolean): Dataset {
     val: train.filter(aside),
     skipped: [...skipped, ...val.map(({ picture }) => ({ file: picture, reason: reasonUnused }))],
   }
+}
+
+/** `a/b/c`, `b/c`, `c`. */
+const tails = (path: string) => path.split('/').map((_, at, parts) => parts.slice(at).join('/'))
+
+/**
+ * What to leave out, with every `.txt` file replaced by the pictures it lists: one a line, by name or path; what follows
+ * after a space, such as the label's path, does not count. Throws where a file cannot be read or lists nothing.
+ */
+export async function readLeaveOut(asked: readonly string[]): Promise<string[]> {
+  const lists = asked.map(async (entry) => {
+    const one = entry.trim()
+    if (!one.endsWith('.txt')) return [one]
+    const text = await readFile(one, 'utf8').catch((cause: unknown) => {
+      throw new Error(`--leave-out: expected a list of pictures, ${one} cannot be read`, { cause })
+    })
+    const pictures = text.split('\n').map((line) =>
+      line
+        .trim()
+        .split(/\s/)[0]!
+        .replace(/\.[a-z]+$/i, ''),
+    )
+    const listed = pictures.filter((picture) => picture !== '')
+    if (listed.length === 0) throw new Error(`--leave-out: expected a picture a line in ${one}, found none`)
+    return listed.map((picture) =>
+      picture
+        .split('/')
+        .slice(-1 - foldersKept)
+        .join('/'),
+    )
+  })
+  return (await Promise.all(lists)).flat()
 }
 
 /**

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { openDatasets } from '../../../trainer/data/open-dataset.ts'
 import { formatStatistics } from '../../../trainer/data/print-statistics.ts'
-import { driveOf } from '../../../trainer/data/split.ts'
+import { driveOf, readLeaveOut } from '../../../trainer/data/split.ts'
 import { readCommandLine, settle } from '../../../trainer/settings.ts'
 import { madeFolder, makeKitti, openDataset, realData } from './made-sets.ts'
 
@@ -95,11 +95,29 @@ test('an unknown drive is refused with those there are, and so is leaving all of
   const spec = `camvid:${await makeCamvid({ train: { A: 4, B: 6 }, val: { C: 3 } })}`
   const opened = (leaveOut: string[], otherData = false) => openDataset(spec, { ...options, leaveOut, otherData })
   await expect(opened(['A', 'C'])).rejects.toThrow(
-    /drives of the training pictures of camvid:.*, which are A \(4\), B \(6\); found C$/,
+    /drives or pictures among the training pictures of camvid:.*, whose drives are A \(4\), B \(6\); found C$/,
   )
-  await expect(opened(['B', 'A'])).rejects.toThrow(/one drive at least to train on, found all of .* left out: A \(4\), B \(6\)/)
+  await expect(opened(['B', 'A'])).rejects.toThrow(/something to train on, found all of .* left out: A \(4\), B \(6\)/)
   expect(drives((await opened(['A', 'C'], true)).val)).toEqual(['A'])
   expect(drives((await opened(['Z'], true)).val)).toEqual(['C'])
+})
+
+test('a file lists the pictures to validate on, as KittiSeg lists them', async () => {
+  const dir = await makeKitti({ um: 3, uu: 2 })
+  const list = join(dir, 'val.txt')
+  const line = (name: string) => `/home/somebody/data_road/training/image_2/${name}.png training/gt_image_2/${name}.png\r\n`
+  await writeFile(list, `${line('um_000001')}\n${line('uu_000000')}`)
+  const leaveOut = await readLeaveOut([list])
+  expect(leaveOut).toEqual(['training/image_2/um_000001', 'training/image_2/uu_000000'])
+  const { train, val } = await openDataset(`kitti:${dir}`, { ...options, leaveOut })
+  expect([val.map(({ name }) => name), train.length]).toEqual([['um_000001', 'uu_000000'], 3])
+  await writeFile(list, 'um_000009.png')
+  await expect(openDataset(`kitti:${dir}`, { ...options, leaveOut: await readLeaveOut([list]) })).rejects.toThrow(
+    'found um_000009',
+  )
+  await writeFile(list, '\n')
+  await expect(readLeaveOut([list])).rejects.toThrow('expected a picture a line')
+  await expect(readLeaveOut(['nowhere.txt'])).rejects.toThrow('nowhere.txt cannot be read')
 })
 
 test('the statistics name the drives that are validated on', async () => {
