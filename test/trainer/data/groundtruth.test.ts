@@ -75,6 +75,19 @@ test('labels may have a palette or an alpha channel, and every line its own colo
   expect(ids).toEqual(['00001111', '00001111', '11111111'])
 })
 
+test('white is the background where no class has it', async () => {
+  const { file, lines } = await makeSet()
+  const kerb = { 'class-name': 'kerb', 'hex-color': '#1f77b4' }
+  for (const one of lines)
+    (one['road-ref-metadata'] as Record<string, unknown>)['internal-color-map'] = {
+      '0': kerb,
+      '1': { 'class-name': 'road', 'hex-color': '#2ca02c' },
+    }
+  const data = await openDataset(await writeManifest(file, lines), { ...options, classes: 'all' })
+  expect(data.classes.map(({ name }) => name)).toEqual(['background', 'kerb', 'road'])
+  expect([...(await data.readLabel(data.val[0]!.label!)).ids]).toEqual([0, 0, 0, 0, 2, 2, 2, 2])
+})
+
 test('lines without a label are skipped and counted, and of adjustments the last one counts', async () => {
   const { dir, file, lines } = await makeSet()
   await writePicture(

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { readClassMap } from '../../../trainer/data/class-map.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
-import { joinDatasets } from '../../../trainer/data/open-dataset.ts'
+import { joinDatasets, openDatasets } from '../../../trainer/data/open-dataset.ts'
 import { readCommandLine } from '../../../trainer/settings.ts'
-import { black, madeFolder, openDataset, paint, red, writePicture } from './made-sets.ts'
+import { black, madeFolder, makeKitti, openDataset, paint, red, writePicture } from './made-sets.ts'
 
 const options = { seed: 7, valFraction: 0.25 }
 const grey = '0=other,1=road,255=ignore'
@@ -156,14 +156,7 @@ test('a map without road or with nothing else is refused, and so is one that no 
 })
 
 test('pairs are joined with a set of another layout', async () => {
-  const open = async (stem: string) =>
-    openDataset(`pairs:${await makePairs([`${stem}1`, `${stem}2`], Uint8Array.from([0, 1, 0, 1]))}`, {
-      ...options,
-      classMap: grey,
-    })
-  expect(await checkDataset(joinDatasets([await open('a'), await open('b')]))).toMatchObject({
-    train: 2,
-    val: 2,
-    roadShare: 0.5,
-  })
+  const pairs = await makePairs(['a', 'b', 'c', 'd'], Uint8Array.from([0, 1, 0, 1]))
+  const opened = await openDatasets([`pairs:${pairs}`, `kitti:${await makeKitti({ um: 4 })}`], { ...options, classMap: grey })
+  expect(await checkDataset(joinDatasets(opened))).toMatchObject({ train: 6, val: 2, labels: 8, roadShare: 0.5 })
 })
