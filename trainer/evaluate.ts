@@ -5,18 +5,22 @@ import { parseOptions } from '../deploy/options.ts'
 import { loadBundle } from '../deploy/run-bundle.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
-import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { readClassMap } from './data/class-map.ts'
+import { joinDatasets, openDatasets } from './data/open-dataset.ts'
+import { readLeaveOut } from './data/split.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
 import { showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
 
-const help = `npm run evaluate -- --bundle DIR --data LAYOUT:FOLDER [options]
+const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
 
 Measures a bundle on labelled pictures, at the labels' own resolution.
 
   --bundle DIR            the bundle folder of a training run
-  --data LAYOUT:FOLDER    kitti:DIR or camvid:DIR; repeat it for several
+  --data LAYOUT:PATH      kitti:DIR, camvid:DIR, pairs:DIR or groundtruth:FILE; repeat it for several
+  --class-map MAP|FILE    what the labels of pairs:DIR mean (as in the bundle's training)
   --split train|val|test  which pictures (val)
+  --leave-out DRIVE[,…]   val is these drives, or pictures that a FILE.txt lists, of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling and worst pictures with the road tinted
@@ -28,10 +32,14 @@ weighted_iou: IoU of the classes weighted by their pixels.
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
 `
 
-/** How validation pictures were chosen where the layout has no split of its own. */
-const Split = z.object({
+/** What the data was opened with in training. */
+const Opened = z.object({
   seed: z.coerce.number().int().min(0).default(1),
   valFraction: z.coerce.number().min(0.01).max(0.9).default(0.2),
+  classes: z.enum(['road', 'all']),
+  classMap: z.string().optional(),
+  split: z.enum(['fraction', 'drive']).optional(),
+  leaveOut: z.array(z.string()).optional(),
 })
 
 const splits = ['train', 'val', 'test'] as const
@@ -47,6 +55,8 @@ async function evaluate(args: string[]): Promise<void> {
       split: { type: 'string', default: 'val' },
       'val-fraction': { type: 'string' },
       seed: { type: 'string' },
+      'class-map': { type: 'string' },
+      'leave-out': { type: 'string' },
       overlays: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -54,18 +64,22 @@ async function evaluate(args: string[]): Promise<void> {
   })
   if (values.help) return void console.log(help)
   const split = splits.find((name) => name === values.split)
-  if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:FOLDER\n\n${help}`)
+  if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:PATH\n\n${help}`)
   if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${values.split}`)
 
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
-  const classes = manifest.classes.length === 2 ? 'road' : 'all'
-  const asked = Split.parse({
+  const asked = Opened.parse({
+    classes: manifest.settings.classes ?? (manifest.classes.length === 2 ? 'road' : 'all'),
+    classMap: values['class-map'] === undefined ? manifest.settings.classMap : await readClassMap(values['class-map']),
     seed: values.seed ?? manifest.settings.seed,
     valFraction: values['val-fraction'] ?? manifest.settings.valFraction,
+    split: manifest.settings.split,
+    leaveOut:
+      values['leave-out'] === undefined ? manifest.settings.leaveOut : await readLeaveOut(values['leave-out'].split(',')),
   })
-  const options = { ...asked, classes } as const
-  const opened = await Promise.all(values.data.map((spec) => openDataset(spec, options)))
+  const options = { ...asked, otherData: values['leave-out'] === undefined } as const
+  const opened = await openDatasets(values.data, options)
   for (const one of opened) await checkDataset(one)
   const data = joinDatasets(opened)
   const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')

@@ -6,7 +6,7 @@ import { parseOptions } from '../deploy/options.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
-import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork } from './learner.ts'
 import { expectSameData, readRun, runPaths } from './run.ts'
@@ -58,7 +58,7 @@ async function exportRun(args: string[]): Promise<void> {
   await expectReplaceable(bundle)
   const { state } = await readCheckpoint(paths.best)
 
-  const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
+  const opened = await openDatasets(settings.data, settings)
   expectSameData(values.run, record, await Promise.all(opened.map(checkDataset)))
   const data = joinDatasets(opened)
   const valPictures = await loadPictures(data, data.val, input)

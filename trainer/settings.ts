@@ -1,7 +1,7 @@
 // The settings of a training run: presets, what the command line changes of them, and the help that explains both.
-
 import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
+import { classMapHelp } from './data/class-map.ts'
 import { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
 import { losses } from './model/loss.ts'
@@ -73,10 +73,15 @@ const precisions = 'float32|bfloat16|float16'
 const options = {
   data: [
     z.array(z.string()).default([]),
-    'LAYOUT:FOLDER',
-    'Pictures and labels: kitti:DIR (data_road) or camvid:DIR (SegNet layout). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
+    'LAYOUT:PATH',
+    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map) or groundtruth:FILE (output manifest of SageMaker Ground Truth). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
   ],
   classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
+  'class-map': [
+    z.string().optional(),
+    'MAP|FILE',
+    `What the labels of pairs:DIR mean: ${classMapHelp}. One class is road; ignore counts in nothing. --classes says which of them are learnt.`,
+  ],
   epochs: [whole(1).optional(), 'N', 'Passes over the training pictures (30).'],
   preset: [
     z.enum(['paper', 'jetson']).optional(),
@@ -135,10 +140,24 @@ const options = {
     'What convolutions compute in, in training and in the bundle; weights are kept and updated in float32. bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on, float16 for GPUs.',
   ],
   storage: [Precision.default('float32'), precisions, "How the bundle's weights are stored; the 16-bit types halve its size."],
+  split: [
+    z.enum(['fraction', 'drive']).optional(),
+    'fraction|drive',
+    "Which training pictures are put aside to validate on: some of every drive, or whole drives, so that no frame's neighbour is trained on. Left out: the layout's own split; without one, by drive, and KITTI's categories um, umm, uu by fraction.",
+  ],
+  'leave-out': [
+    z
+      .string()
+      .transform((text) => text.split(',').map((drive) => drive.trim()))
+      .pipe(z.array(z.string().min(1, 'expected names of drives, for example 0001TP,0006R0')))
+      .optional(),
+    'DRIVE[,DRIVE]|FILE.txt',
+    'Validate on these drives (or categories of KITTI), or on the pictures that a file lists, of the training pictures, and train on all others; a split of the layout is not used.',
+  ],
   'val-fraction': [
     number(0.01, 0.9).prefault('0.2'),
     'SHARE',
-    'Share put aside for validation where the layout has none of its own.',
+    'Share put aside for validation where neither the layout nor --leave-out says which pictures.',
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
@@ -162,6 +181,7 @@ export interface Settings extends Preset {
   preset: keyof typeof presets
   data: string[]
   classes: 'road' | 'all'
+  classMap?: string
   epochs: number
   input?: { width: number; height: number }
   fit: 'crop' | 'letterbox'
@@ -178,6 +198,8 @@ export interface Settings extends Preset {
   clipNorm: number
   compute: z.infer<typeof Precision>
   storage: z.infer<typeof Precision>
+  split?: 'fraction' | 'drive'
+  leaveOut?: string[]
   valFraction: number
   seed: number
 }
@@ -231,11 +253,16 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,
     )
+  if ('split' in values && 'leave-out' in values)
+    throw new Error('--leave-out says which pictures are put aside: leave out --split')
   const parsed = schema.safeParse(values)
-  if (parsed.success && parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
+  if (!parsed.success)
+    throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
     throw new Error('--class-weights: they are of the cross-entropy, which --loss dice has not; leave them out')
-  if (parsed.success) return parsed.data
-  throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (parsed.data['class-map'] && !parsed.data.data.some((spec) => spec.startsWith('pairs:')))
+    throw new Error('--class-map says what the labels of --data pairs:DIR mean; every other layout says so itself')
+  return parsed.data
 }
 
 /** What FCNs are usually trained with by gradient descent with momentum; the presets' rates are AdamW's. */
@@ -249,6 +276,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     preset,
     data: line.data,
     classes: line.classes,
+    ...(line['class-map'] ? { classMap: line['class-map'] } : {}),
     epochs: line.epochs ?? 30,
     net: line.net ?? base.net,
     width: line.width ?? base.width,
@@ -274,6 +302,8 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     augment: line.augment ?? base.augment,
     compute: line.compute,
     storage: line.storage,
+    ...(line.split ? { split: line.split } : {}),
+    ...(line['leave-out'] ? { leaveOut: line['leave-out'] } : {}),
     valFraction: line['val-fraction'],
     seed: line.seed,
   }

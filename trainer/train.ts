@@ -9,8 +9,10 @@ import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { classWeights } from './class-weights.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
-import { joinDatasets, openDataset } from './data/open-dataset.ts'
+import { readClassMap } from './data/class-map.ts'
+import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
+import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
@@ -37,8 +39,10 @@ async function train(args: string[]): Promise<void> {
   const paths = runPaths(dir)
 
   // Data
+  if (line['leave-out']) settings.leaveOut = await readLeaveOut(line['leave-out'])
+  if (line['class-map']) settings.classMap = await readClassMap(line['class-map'])
   if (settings.data.length === 0) settings.data = [await defaultData(settings.seed)]
-  const opened = await Promise.all(settings.data.map((spec) => openDataset(spec, settings)))
+  const opened = await openDatasets(settings.data, settings)
   const checked = await Promise.all(opened.map(checkDataset))
   for (const statistics of checked) printStatistics(statistics)
   const data = joinDatasets(opened)

@@ -1,6 +1,6 @@
 // The trainer as a person runs it: the whole program, on a small data set in KITTI's layout.
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -197,11 +197,32 @@ describe('npm run trainer', () => {
     expect(await readLog(join(dir, 'early/log.csv'))).toHaveLength(3)
   })
 
+  it('learns from pairs with a drive left out, and evaluate measures the bundle on that drive', async () => {
+    for (const folder of ['images', 'masks']) await mkdir(join(dir, 'pairs', folder), { recursive: true })
+    for (let n = 0; n < 6; n++) {
+      const name = `${n < 4 ? 'north' : 'south'}_${n}.png`
+      await copyFile(join(kitti, `training/image_2/um_00000${n}.png`), join(dir, 'pairs/images', name))
+      await copyFile(join(kitti, `training/gt_image_2/um_road_00000${n}.png`), join(dir, 'pairs/masks', name))
+    }
+    await writeFile(join(dir, 'classes.txt'), '#ff00ff=road\n#ff0000=other\n')
+    const data = ['--data', 'pairs:pairs', '--class-map', 'classes.txt', '--leave-out', 'south']
+    const { code, out } = await run('train.js', [...small, ...data, '--epochs', '1', '--run', 'paired'])
+    expect(code).toBe(0)
+    expect(out).toContain('4 to train on, 2 to validate on (drive south)')
+    await rm(join(dir, 'classes.txt'))
+    const evaluated = await run('evaluate.js', ['--bundle', 'paired/bundle', '--data', 'pairs:pairs', '--json'])
+    const { manifest } = await openBundle(join(dir, 'paired/bundle'))
+    const measures = JSON.parse(evaluated.out.trim().split('\n').at(-1)!)
+    expect(measures.pictures).toBe(2)
+    expect(measures.road_iou).toBeCloseTo(manifest.measures.road_iou!, 6)
+  })
+
   it.each([
     ['an unknown option', ['--epoch', '3'], /--epoch/],
     ['a wrong value', ['--epochs', 'many'], /--epochs/],
     ['a folder without the layout', ['--data', 'kitti:nowhere'], /nowhere/],
     ['a layout it does not know', ['--data', 'cityscapes:x'], /kitti, camvid/],
+    ['a drive that is not there', ['--data', 'kitti:kitti', '--leave-out', 'uu'], /drives are um \(20\); found uu/],
     ['a run folder that is taken', [...small, '--data', 'kitti:kitti', '--run', 'taken'], /holds a run already/],
     ['other settings for a run that goes on', ['--resume', 'nowhere', '--input', '64x64'], /leave out --input/],
     ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { loadPictures } from '../data/batches.ts'
-import { openDataset } from '../data/open-dataset.ts'
+import { joinDatasets, openDatasets } from '../data/open-dataset.ts'
 import { makeSyntheticSet } from '../data/synthetic/make-set.ts'
 import { readRun, runPaths } from '../run.ts'
 import type { Task } from './contestant.ts'
@@ -36,7 +36,7 @@ export async function writeExamples(folder: string, { width, height }: Network, 
   const set = join(folder, 'set')
   if (spec === undefined)
     await makeSyntheticSet(set, { pictures: examples, testPictures: 0, width, height, onProgress: () => {} })
-  const data = await openDataset(spec ?? `kitti:${set}`, { seed: 1, valFraction: 0.2 })
+  const data = joinDatasets(await openDatasets([spec ?? `kitti:${set}`], { seed: 1, valFraction: 0.2 }))
   const some = [...data.val, ...data.train].slice(0, examples)
   if (some.length < examples) throw new Error(`--data: expected ${examples} labelled pictures, found ${some.length}`)
   const pictures = await loadPictures(data, some, { width, height, fit: 'crop' })

@@ -2,9 +2,10 @@
 // with pictures as PNG or JPEG, and trainannot/ and so on with one byte a pixel, a class id of 0 to 10; 11 is unlabelled.
 import { readdir } from 'node:fs/promises'
 import { join, parse } from 'node:path'
-import { type ClassIds, type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { type ClassIds, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { pixelPlace, readLabelPicture } from './label-picture.ts'
 import type { OpenOptions } from './open-dataset.ts'
+import { driveOf, type Layout } from './split.ts'
 
 /** The 11 classes in the order of their ids, with CamVid's own colours. */
 export const camvidClasses = [
@@ -23,8 +24,8 @@ export const camvidClasses = [
 const roadId = 3
 const unlabelledId = 11
 
-/** Opens a folder in SegNet's layout of CamVid. Reads names only. The split is the folder's own. */
-export async function openCamvid(name: string, dir: string, { classes = 'road' }: OpenOptions): Promise<Dataset> {
+/** Opens a folder in SegNet's layout of CamVid. Reads names only. The split is the folder's own, by drive where it has none. */
+export async function openCamvid(name: string, dir: string, { classes = 'road' }: OpenOptions): Promise<Layout> {
   const skipped: Skipped[] = []
   const [train, val, test] = await Promise.all(
     (['train', 'val', 'test'] as const).map((split) => openSplit(dir, split, skipped)),
@@ -38,6 +39,7 @@ export async function openCamvid(name: string, dir: string, { classes = 'road' }
     train: train ?? [],
     val: val ?? [],
     test: test ?? [],
+    usualSplit: val === undefined ? 'drive' : 'own',
     classes:
       classes === 'all'
         ? camvidClasses
@@ -69,18 +71,15 @@ async function openSplit(dir: string, split: 'train' | 'val' | 'test', skipped: 
     else {
       used.add(name)
       // A label without a picture stays in: checkDataset reports it with all other faults.
-      samples.push({ name, picture: byName.get(name) ?? join(dir, split, `${name}.png`), label, drive: drive(name) })
+      samples.push({ name, picture: byName.get(name) ?? join(dir, split, `${name}.png`), label, drive: driveOf(name) })
     }
   }
   for (const [name, picture] of byName)
     if (used.has(name)) continue
-    else if (split === 'test') samples.push({ name, picture, drive: drive(name) })
+    else if (split === 'test') samples.push({ name, picture, drive: driveOf(name) })
     else skipped.push({ file: picture, reason: withoutLabel })
   return samples
 }
-
-/** `0016E5_01770` and `0016E5_01800` are frames of drive 0016E5; a name without an underscore is a drive of its own. */
-const drive = (name: string) => name.split('_')[0]!
 
 async function readLabel(file: string, classes: 'road' | 'all'): Promise<ClassIds> {
   const { width, height, bytes } = await readLabelPicture(file, 'ids')

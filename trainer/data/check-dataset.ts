@@ -13,6 +13,8 @@ export interface Statistics {
   /** Pictures to train on, and pictures put aside for validation. */
   train: number
   val: number
+  /** The drives to validate on, where none of their pictures is trained on. */
+  drivesAside: string[]
   testPictures: number
   total: number
   labels: number
@@ -76,6 +78,7 @@ export async function checkDataset(dataset: Dataset): Promise<Statistics> {
     trainingPictures,
     train: train.length,
     val: val.length,
+    drivesAside: drivesAside(dataset),
     testPictures: test.length,
     total: trainingPictures + test.length,
     labels: samples.filter(({ label }) => label !== undefined).length,
@@ -134,6 +137,11 @@ async function look(dataset: Dataset, { name, picture, label }: Sample): Promise
   } catch (error) {
     return { line: name, faults: [...faults, (error as Error).message] }
   }
+}
+
+function drivesAside({ train, val }: Dataset): string[] {
+  const aside = new Set(val.map(({ drive }) => drive))
+  return train.some(({ drive }) => aside.has(drive)) ? [] : [...aside]
 }
 
 const exists = (path: string) =>

@@ -2,10 +2,9 @@
 // training/image_2/um_000000.png, training/gt_image_2/um_road_000000.png, testing/image_2/um_000000.png.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { type ClassIds, type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { type ClassIds, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { pixelPlace, readLabelPicture } from './label-picture.ts'
-import type { OpenOptions } from './open-dataset.ts'
-import { splitByDrive } from './split.ts'
+import type { Layout } from './split.ts'
 
 /** A file beside `training/` whose first line names the licence; KITTI's own download has none. */
 export const licenceFile = 'licence.txt'
@@ -18,7 +17,7 @@ const pictureFile = /^(?<drive>[a-z]+)_(?<number>\d+)\.(png|jpe?g)$/i
 const labelFile = /^(?<drive>[a-z]+)_(?<kind>[a-z]+)_(?<number>\d+)\.png$/i
 
 /** Opens a folder in the layout of data_road, or one that holds it as `data_road`. Reads names only. */
-export async function openKitti(name: string, folder: string, { seed, valFraction }: OpenOptions): Promise<Dataset> {
+export async function openKitti(name: string, folder: string): Promise<Layout> {
   const nested = join(folder, 'data_road')
   const dir = !(await isFolder(join(folder, 'training'))) && (await isFolder(nested)) ? nested : folder
   const pictureDir = join(dir, 'training/image_2')
@@ -53,12 +52,16 @@ export async function openKitti(name: string, folder: string, { seed, valFractio
     picture,
     drive: sample.slice(0, sample.indexOf('_')),
   }))
+  const categories = labelled.every(({ drive }) => /^(um|umm|uu)$/.test(drive))
   // Other pictures in this layout are somebody's own.
-  const itself = labelled.length === benchmarkPictures && labelled.every((sample) => /^umm?_|^uu_/.test(sample.name))
+  const itself = labelled.length === benchmarkPictures && categories
   const licence = await readFile(join(dir, licenceFile), 'utf8').catch(() => (itself ? benchmarkLicence : unstated))
   return {
     name,
-    ...splitByDrive(labelled, { seed, fraction: valFraction }),
+    train: labelled,
+    val: [],
+    // A category is many drives, which the names do not tell apart.
+    usualSplit: categories ? 'fraction' : 'drive',
     test,
     classes: [
       { name: 'other', colour: '#000000' },

@@ -14,7 +14,9 @@ export interface LabelPicture extends Size {
  * transparency, given as RGB. Throws with the file, what was expected and what was found.
  */
 export async function readLabelPicture(file: string, kind: 'ids' | 'colours'): Promise<LabelPicture> {
-  const content = await readFile(file)
+  const content = await readFile(file).catch((cause: unknown) => {
+    throw new Error(`${file}: expected a label picture, which cannot be read: ${(cause as Error).message}`, { cause })
+  })
   const picture = sharp(content, { ignoreIcc: true })
   const found = await picture.metadata().catch((cause: unknown) => {
     throw new Error(`${file}: expected a label picture, found ${content.length} bytes that are none`, { cause })

@@ -1,30 +1,40 @@
-// A data set by its name on the command line: `kitti:data/data_road`, `camvid:data/camvid`. Several can be joined.
+// A data set by its name on the command line: `kitti:data/data_road`, `pairs:data/own`. Several can be joined.
 import { openCamvid } from './camvid.ts'
 import type { Dataset } from './dataset.ts'
+import { openGroundTruth } from './groundtruth.ts'
 import { openKitti } from './kitti.ts'
+import { openPairs } from './pairs.ts'
+import { type Layout, type SplitOptions, splitDatasets } from './split.ts'
 
-export interface OpenOptions {
-  /** Chooses the validation split where the layout has none of its own. */
-  seed: number
-  /** Share of the labelled pictures put aside for validation there, 0 to below 1. */
-  valFraction: number
+export interface OpenOptions extends SplitOptions {
   /** `road` (the default): other and road. `all`: every class of the layout. */
   classes?: 'road' | 'all'
+  /** What the codes of a layout's labels mean that does not say so itself: the text of a class map. */
+  classMap?: string | undefined
 }
 
-const layouts: Record<string, (name: string, dir: string, options: OpenOptions) => Promise<Dataset>> = {
+const layouts: Record<string, (name: string, dir: string, options: OpenOptions) => Promise<Layout>> = {
   kitti: openKitti,
   camvid: openCamvid,
+  pairs: openPairs,
+  groundtruth: openGroundTruth,
 }
 
-/** Opens a data set by names only; `checkDataset` looks into the files. Throws where the folder has not the layout. */
-export async function openDataset(spec: string, options: OpenOptions): Promise<Dataset> {
+/**
+ * Opens data sets by names only and splits them; `checkDataset` looks into the files. Throws where a folder has not the
+ * layout, or a drive to leave out is in none of them.
+ */
+export async function openDatasets(specs: readonly string[], options: OpenOptions): Promise<Dataset[]> {
+  return splitDatasets(await Promise.all(specs.map((spec) => openLayout(spec, options))), options)
+}
+
+async function openLayout(spec: string, options: OpenOptions): Promise<Layout> {
   const colon = spec.indexOf(':')
   const open = layouts[spec.slice(0, Math.max(0, colon))]
   const dir = spec.slice(colon + 1)
   if (open === undefined || dir === '')
     throw new Error(
-      `Expected a data set as LAYOUT:FOLDER with a layout of ${Object.keys(layouts).join(', ')}, found "${spec}"; for example kitti:data/data_road`,
+      `Expected a data set as LAYOUT:PATH with a layout of ${Object.keys(layouts).join(', ')}, found "${spec}"; for example kitti:data/data_road`,
     )
   return open(spec, dir, options)
 }

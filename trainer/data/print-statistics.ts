@@ -4,17 +4,24 @@ import { basename } from 'node:path'
 import { groupSkipped, type Statistics } from './check-dataset.ts'
 
 const sizesShown = 4
+const drivesShown = 6
 
 /** A few aligned lines, without a line end at the end. */
 export function formatStatistics(statistics: Statistics): string {
-  const { name, licence, trainingPictures, train, val, testPictures, total, labels, sizes, classes } = statistics
+  const { name, licence, trainingPictures, train, val, drivesAside, testPictures, total, labels, sizes, classes } = statistics
   const counts = [trainingPictures, testPictures, total, labels]
   const wide = Math.max(...counts.map((count) => String(count).length))
   const number = (count: number) => String(count).padStart(wide)
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
   const unlabelled = statistics.ignoredShare > 0 ? ` (and ${percent(statistics.ignoredShare)} of all pixels unlabelled)` : ''
+  const drives =
+    drivesAside.length > drivesShown
+      ? ` (${drivesAside.length} drives)`
+      : drivesAside.length > 0
+        ? ` (${drivesAside.length > 1 ? 'drives' : 'drive'} ${drivesAside.join(', ')})`
+        : ''
   const rows: [string, string][] = [
-    ['training pictures', `${number(trainingPictures)}   ${train} to train on, ${val} to validate on`],
+    ['training pictures', `${number(trainingPictures)}   ${train} to train on, ${val} to validate on${drives}`],
     ['test pictures', number(testPictures)],
     ['total', number(total)],
     ['labels', number(labels)],

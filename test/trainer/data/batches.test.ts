@@ -7,9 +7,8 @@ import { fitPicture } from '../../../deploy/fit-picture.ts'
 import { type Batch, batches, loadPictures, type Pictures } from '../../../trainer/data/batches.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
 import { fitLabel } from '../../../trainer/data/fit-label.ts'
-import { openDataset } from '../../../trainer/data/open-dataset.ts'
 import { random } from '../../../trainer/data/random.ts'
-import { madeFolder, makeKitti, paint, writePicture } from './made-sets.ts'
+import { madeFolder, makeKitti, openDataset, paint, writePicture } from './made-sets.ts'
 
 const input = { width: 12, height: 8, fit: 'crop' } as const
 

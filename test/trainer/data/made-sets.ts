@@ -6,12 +6,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll } from 'vitest'
+import type { Dataset } from '../../../trainer/data/dataset.ts'
+import { joinDatasets, type OpenOptions, openDatasets } from '../../../trainer/data/open-dataset.ts'
 
 /** Folder of real pictures (CamVid, KITTI), or undefined: tests on it are skipped then. */
 export const realData = [
   process.env.ROADMASK_REAL_DATA,
   fileURLToPath(new URL('../../../../shared/data', import.meta.url)),
 ].find((dir) => dir !== undefined && existsSync(dir))
+
+/** One data set, opened and split. */
+export const openDataset = async (spec: string, options: OpenOptions): Promise<Dataset> =>
+  joinDatasets(await openDatasets([spec], options))
 
 const made: string[] = []
 

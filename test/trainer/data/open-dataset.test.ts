@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
-import { joinDatasets, openDataset } from '../../../trainer/data/open-dataset.ts'
+import { joinDatasets } from '../../../trainer/data/open-dataset.ts'
 import { formatStatistics } from '../../../trainer/data/print-statistics.ts'
-import { black, madeFolder, magenta, makeKitti, paint, realData, red, writePicture } from './made-sets.ts'
+import { black, madeFolder, magenta, makeKitti, openDataset, paint, realData, red, writePicture } from './made-sets.ts'
 
 const options = { seed: 7, valFraction: 0.25 }
 const names = (samples: { name: string }[]) => samples.map(({ name }) => name)
@@ -74,7 +74,7 @@ test('a test picture of CamVid may lack its label', async () => {
 })
 
 for (const [spec, message] of [
-  ['data_road', /LAYOUT:FOLDER with a layout of kitti, camvid.*found "data_road"/],
+  ['data_road', /LAYOUT:PATH with a layout of kitti, camvid, pairs, groundtruth.*found "data_road"/],
   ['voc:data', /found "voc:data"/],
   ['kitti:', /found "kitti:"/],
   ['kitti:/nowhere', /no folder training\/image_2.*Unzip data_road\.zip/],

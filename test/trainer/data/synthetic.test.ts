@@ -8,11 +8,10 @@ import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { beforeAll, expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
-import { openDataset } from '../../../trainer/data/open-dataset.ts'
 import { type Drive, driveFrame, makeDrive } from '../../../trainer/data/synthetic/drive.ts'
 import { makeSyntheticSet, type SetOptions } from '../../../trainer/data/synthetic/make-set.ts'
 import { makeRenderer } from '../../../trainer/data/synthetic/render.ts'
-import { madeFolder } from './made-sets.ts'
+import { madeFolder, openDataset } from './made-sets.ts'
 
 const small: SetOptions = { pictures: 6, testPictures: 1, width: 96, height: 40, seed: 4, workers: 0, onProgress: () => {} }
 const root = fileURLToPath(new URL('../../..', import.meta.url))

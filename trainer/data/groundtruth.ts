@@ -1,0 +1,170 @@
+// Semantic segmentation as Amazon SageMaker Ground Truth puts it out: a manifest of JSON lines, each with a picture, a label
+// picture and the colours of its classes. Labels are decoded by colour; the indices of some jobs are wrong.
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { chooseClasses, codeText, type LabelCodes, readCodes } from './label-classes.ts'
+import type { OpenOptions } from './open-dataset.ts'
+import { driveOf, type Layout } from './split.ts'
+
+const Line = z.looseObject({ 'source-ref': z.string().min(1) })
+const Metadata = z.looseObject({
+  'internal-color-map': z.record(
+    z.string(),
+    z.looseObject({ 'class-name': z.string().min(1), 'hex-color': z.string().regex(/^#[0-9a-f]{6}$/i, 'expected #rrggbb') }),
+  ),
+})
+const taskType = 'groundtruth/semantic-segmentation'
+const background = 'BACKGROUND'
+const white = 0xffffff
+/** Keys that are looked for where a copy of a bucket may be. */
+const keysTried = 100
+
+interface Row {
+  picture: string
+  label?: { ref: string; attribute: string; codes: LabelCodes }
+}
+
+/**
+ * Opens an output manifest. Paths are relative to its folder; those of `s3://BUCKET/KEY` are looked for in copies of the
+ * bucket beside it: BUCKET/KEY or KEY in its folder or one above. Of adjusted labels the last adjustment counts. Throws,
+ * with the line, where the manifest is none, and where a bucket has no copy.
+ */
+export async function openGroundTruth(name: string, file: string, { classes = 'road' }: OpenOptions): Promise<Layout> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new Error(`Expected an output manifest of Ground Truth, ${file} cannot be read`, { cause })
+  })
+  const rows = text.split('\n').flatMap((line, at) => (line.trim() === '' ? [] : [readLine(line, `${file}:${at + 1}`)]))
+  const skipped: Skipped[] = rows.flatMap(({ picture, label }) => (label ? [] : [{ file: picture, reason: withoutLabel }]))
+  const labelled = rows.flatMap(({ picture, label }) => (label ? [{ picture, ...label }] : []))
+  if (labelled.length === 0)
+    throw new Error(
+      `${file}: expected lines with a label, an attribute that ends in -ref and its -metadata; none of ${rows.length} has one`,
+    )
+  const jobs = [...new Set(labelled.map(({ attribute }) => attribute.replace(/^(adjusted-)+/, '')))]
+  if (jobs.length > 1)
+    throw new Error(
+      `${file}: expected the labels of one job and its adjustments, found ${jobs.join(', ')}; keep the lines' attributes of one`,
+    )
+
+  const named = new Set(labelled.flatMap(({ codes }) => codes.codes.map((code) => code.name)))
+  named.delete(background)
+  const { idOf, ...chosen } = chooseClasses([background, ...[...named].sort()], classes, file)
+  const pathOf = await localPaths(
+    file,
+    labelled.flatMap(({ picture, ref }) => [picture, ref]),
+  )
+  const names = sampleNames(labelled.map(({ picture }) => picture))
+  const codesOf = new Map(labelled.map(({ ref, codes }) => [pathOf(ref), codes]))
+  return {
+    name,
+    train: labelled.map(({ picture, ref }, i): Sample => {
+      const name = names[i]!
+      return { name, picture: pathOf(picture), label: pathOf(ref), drive: driveOf(name) }
+    }),
+    val: [],
+    test: [],
+    usualSplit: 'drive',
+    ...chosen,
+    licence: 'not stated',
+    skipped,
+    readLabel: (label) => {
+      const codes = codesOf.get(label)
+      if (codes === undefined) throw new Error(`${label} is no label of ${file}`)
+      return readCodes(label, codes, idOf)
+    },
+  }
+}
+
+function readLine(line: string, where: string): Row {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch (cause) {
+    throw new Error(`${where}: expected a JSON object in a line, found ${line.slice(0, 60)}`, { cause })
+  }
+  const read = Line.safeParse(json)
+  if (!read.success) throw new Error(`${where}: expected an object with source-ref, the picture, found ${line.slice(0, 60)}`)
+  const { 'source-ref': picture, ...rest } = read.data
+  const attribute = Object.keys(rest)
+    .filter((key) => key.endsWith('-ref') && isSegmentation(rest[`${key}-metadata`]))
+    // Each adjustment puts one more adjusted- in front.
+    .sort((a, b) => b.length - a.length)[0]
+  if (attribute === undefined) return { picture }
+  const [ref, metadata] = [z.string().min(1).safeParse(rest[attribute]), Metadata.safeParse(rest[`${attribute}-metadata`])]
+  if (!ref.success) throw new Error(`${where}: expected ${attribute} to be the path of a label picture`)
+  if (!metadata.success)
+    throw new Error(
+      `${where}: expected ${attribute}-metadata to have an internal-color-map with a class-name and a hex-color for each class: ${metadata.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}`,
+    )
+  return { picture, label: { ref: ref.data, attribute, codes: readColours(metadata.data['internal-color-map'], where) } }
+}
+
+const isSegmentation = (metadata: unknown) =>
+  typeof metadata === 'object' && metadata !== null && (!('type' in metadata) || metadata.type === taskType)
+
+function readColours(map: z.infer<typeof Metadata>['internal-color-map'], where: string): LabelCodes {
+  const codes = new Map<number, string>()
+  for (const { 'class-name': name, 'hex-color': hex } of Object.values(map)) {
+    const code = Number.parseInt(hex.slice(1), 16)
+    const other = codes.get(code)
+    if (other !== undefined && other !== name)
+      throw new Error(`${where}: expected a colour for each class, found ${codeText('colours', code)} for ${other} and ${name}`)
+    codes.set(code, name)
+  }
+  if (!codes.has(white)) codes.set(white, background)
+  return { kind: 'colours', codes: [...codes].map(([code, name]) => ({ code, name })) }
+}
+
+/** Where the files of references are. */
+async function localPaths(manifest: string, references: string[]): Promise<(reference: string) => string> {
+  const folder = dirname(resolve(manifest))
+  const keys = new Map<string, string[]>()
+  for (const reference of references) {
+    const { scheme, bucket, key } = parts(reference)
+    if (scheme !== undefined && (scheme !== 's3' || !bucket || !key))
+      throw new Error(`${manifest}: expected local paths or s3://BUCKET/KEY, found ${reference}`)
+    const some = keys.get(bucket ?? '') ?? []
+    if (bucket && key && some.length < keysTried) keys.set(bucket, [...some, key])
+  }
+  const copies = new Map<string, string>()
+  for (const [bucket, some] of keys) {
+    const copy = await findCopy(folder, bucket, some)
+    if (copy === undefined)
+      throw new Error(
+        `${manifest}: expected a local copy of s3://${bucket} in its folder or one above, found none of ${some[0]}, …. Make one: aws s3 sync s3://${bucket} ${join(folder, bucket)}`,
+      )
+    copies.set(bucket, copy)
+  }
+  return (reference) => {
+    const { bucket, key } = parts(reference)
+    return bucket && key ? join(copies.get(bucket)!, key) : resolve(folder, reference)
+  }
+}
+
+const parts = (reference: string): { scheme?: string; bucket?: string; key?: string } =>
+  /^(?<scheme>[a-z0-9]+):\/\/(?<bucket>[^/]*)\/?(?<key>.*)$/is.exec(reference)?.groups ?? {}
+
+/** The nearest folder under which one of the keys lies. */
+async function findCopy(folder: string, bucket: string, keys: string[]): Promise<string | undefined> {
+  for (let above = folder; ; above = dirname(above)) {
+    for (const root of [join(above, bucket), above])
+      for (const key of keys) if (await stat(join(root, key)).catch(() => undefined)) return root
+    if (above === dirname(above)) return undefined
+  }
+}
+
+/** The pictures' paths without the folders that all of them share, and without ending. */
+function sampleNames(pictures: string[]): string[] {
+  const paths = pictures.map((picture) => picture.split('/'))
+  let shared = 0
+  const [first] = paths
+  while (paths.every((path) => shared < path.length - 1 && path[shared] === first![shared])) shared++
+  return paths.map((path) =>
+    path
+      .slice(shared)
+      .join('/')
+      .replace(/\.[^./]*$/, ''),
+  )
+}
