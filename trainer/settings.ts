@@ -96,7 +96,11 @@ const options = {
   input: [size.optional(), 'WxH', "Size the model sees. Left out: some 92 000 pixels in the pictures' shape."],
   fit: [z.enum(['crop', 'letterbox']).default('crop'), 'crop|letterbox', 'How pictures of another shape are fitted in.'],
   batch: [whole(1).optional(), 'N', 'Pictures a step.'],
-  'learning-rate': [number(0).optional(), 'X', 'Largest learning rate. Left out with sgd: 0.01.'],
+  'learning-rate': [
+    number(0).optional(),
+    'X',
+    'Largest learning rate. Left out with sgd: 0.05, or 0.01 without batch normalisation.',
+  ],
   schedule: [
     z.enum(Object.keys(schedules) as (keyof typeof schedules)[]).default('cosine'),
     Object.keys(schedules).join('|'),
@@ -265,13 +269,15 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   return parsed.data
 }
 
-/** What FCNs are usually trained with by gradient descent with momentum; the presets' rates are AdamW's. */
-const sgdRate = 0.01
+/** The presets' rates are AdamW's. With batch normalisation, 0.05 learnt CamVid in two epochs as well as they do. */
+const sgdRate = { batchNorm: 0.05, none: 0.01 }
 
 /** The settings of a new run: the preset's, changed by the command line. */
 export function settle(line: CommandLine, gpu: boolean): Settings {
   const preset = line.preset ?? (gpu ? 'paper' : 'jetson')
   const base = presets[preset]
+  const batchNorm = line['batch-norm'] === undefined ? base.batchNorm : line['batch-norm'] === 'on'
+  const rate = line.optimizer === 'sgd' ? sgdRate[batchNorm ? 'batchNorm' : 'none'] : base.learningRate
   return {
     preset,
     data: line.data,
@@ -281,12 +287,12 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     net: line.net ?? base.net,
     width: line.width ?? base.width,
     fc: line.fc ?? base.fc,
-    batchNorm: line['batch-norm'] === undefined ? base.batchNorm : line['batch-norm'] === 'on',
+    batchNorm,
     dropout: line.dropout ?? base.dropout,
     ...(line.input ? { input: line.input } : {}),
     fit: line.fit,
     batch: line.batch ?? base.batch,
-    learningRate: line['learning-rate'] ?? (line.optimizer === 'sgd' ? sgdRate : base.learningRate),
+    learningRate: line['learning-rate'] ?? rate,
     weightDecay: line['weight-decay'] ?? base.weightDecay,
     schedule: line.schedule,
     warmUp: line['warm-up'],

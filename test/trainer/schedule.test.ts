@@ -48,7 +48,8 @@ describe('the learning rate', () => {
   })
 
   it('is gradient descent’s own where that is asked for and no rate', () => {
-    expect(settingsOf('--optimizer', 'sgd').learningRate).toBe(0.01)
+    expect(settingsOf('--optimizer', 'sgd').learningRate).toBe(0.05)
+    expect(settingsOf('--optimizer', 'sgd', '--batch-norm', 'off').learningRate).toBe(0.01)
     expect(settingsOf('--optimizer', 'sgd', '--learning-rate', '0.1').learningRate).toBe(0.1)
     expect(settingsOf().learningRate).toBe(0.002)
   })

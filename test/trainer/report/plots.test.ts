@@ -80,6 +80,11 @@ test('the words say what is drawn: axes with units, curves with their last value
   expect(loss.filter((text) => /^(training|validation) /.test(text))).toHaveLength(2)
 })
 
+test('the axis of a loss that is not cross-entropy alone has its name', async () => {
+  await plotHistory(rows(3), dir, { run: 'r', loss: 'cross-entropy+dice' })
+  expect(await words('loss.svg')).toContain('Loss (cross-entropy + dice)')
+})
+
 test('the best epoch is the one whose weights are kept, where that is told', async () => {
   await plotHistory(rows(20), dir, { run: 'r', bestEpoch: 12 })
   expect(await words('accuracy.svg')).toContain('best: epoch 12')
