@@ -9,7 +9,11 @@ import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { readLeaveOut } from './data/split.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
-import { showCases } from './show-cases.ts'
+import { epochsOf, readCompared } from './report/measured.ts'
+import { writeOverlays } from './report/overlays.ts'
+import { reportRun } from './report-run.ts'
+import { described } from './run.ts'
+import { headingOf, showCases } from './show-cases.ts'
 import { validate } from './validate.ts'
 
 const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
@@ -23,7 +27,9 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --leave-out DRIVE[,…]   val is these drives, or pictures that a FILE.txt lists, of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
-  --overlays DIR          also writes the best, middling and worst pictures with the road tinted
+  --overlays DIR          also writes the best, middling, worst and most uncertain pictures with the road tinted
+  --report FILE.html      also writes one page with curves, calibration, confusion matrix and such pictures
+  --compare RUN           a run folder to lay beside it in that page; repeat it for several
   --json                  prints one JSON object as the last line
 
 road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
@@ -58,6 +64,8 @@ async function evaluate(args: string[]): Promise<void> {
       'class-map': { type: 'string' },
       'leave-out': { type: 'string' },
       overlays: { type: 'string' },
+      report: { type: 'string' },
+      compare: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -66,6 +74,8 @@ async function evaluate(args: string[]): Promise<void> {
   const split = splits.find((name) => name === values.split)
   if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:PATH\n\n${help}`)
   if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${values.split}`)
+  if (values.compare.length > 0 && !values.report) throw new Error('--compare is for the page: name it by --report FILE.html')
+  const compared = await Promise.all(values.compare.map(readCompared))
 
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
@@ -80,7 +90,7 @@ async function evaluate(args: string[]): Promise<void> {
   })
   const options = { ...asked, otherData: values['leave-out'] === undefined } as const
   const opened = await openDatasets(values.data, options)
-  for (const one of opened) await checkDataset(one)
+  const checked = await Promise.all(opened.map(checkDataset))
   const data = joinDatasets(opened)
   const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')
   if (names(data.classes) !== names(manifest.classes))
@@ -94,13 +104,18 @@ async function evaluate(args: string[]): Promise<void> {
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
   const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
-  if (values.overlays) {
-    const written = await showCases(values.overlays, { ...data, test: [] }, validation, {
-      input: manifest.input,
-      title: manifest.name,
-      score: bundle.score,
-    })
-    console.log(`\nOverlays: ${written.at(-1)}`)
+  if (values.overlays || values.report) {
+    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score: bundle.score })
+    if (values.overlays) {
+      const written = await writeOverlays(values.overlays, groups, headingOf(manifest.name, validation))
+      console.log(`\nOverlays: ${written.at(-1)}`)
+    }
+    if (values.report) {
+      const measuredOn = checked.map((statistics, i) => described(values.data![i]!, statistics))
+      const rows = await epochsOf(values.bundle, manifest.name)
+      await reportRun(values.report, { manifest, validation, groups }, { data, measuredOn, split, rows, compared })
+      console.log(`\nReport: ${values.report}`)
+    }
   }
   bundle.dispose()
   if (values.json)

@@ -160,6 +160,11 @@ const options = {
     'Share put aside for validation where neither the layout nor --leave-out says which pictures.',
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
+  compare: [
+    z.array(z.string()).default([]),
+    'RUN',
+    'A finished run to lay beside this one in report.html. Repeat it for several.',
+  ],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
   resume: [
     z.string().optional(),
@@ -241,14 +246,16 @@ function wrap(text: string, width: number, indent: number): string {
   return lines.join(`\n${' '.repeat(indent)}`)
 }
 
+const repeated = new Set(['data', 'compare'])
+
 /** Reads the command line. Throws one sentence per fault; `undefined` where help was asked for. */
 export function readCommandLine(args: string[]): CommandLine | undefined {
   const spec = Object.fromEntries(
-    Object.keys(options).map((name) => [name, { type: 'string' as const, ...(name === 'data' ? { multiple: true } : {}) }]),
+    Object.keys(options).map((name) => [name, { type: 'string' as const, ...(repeated.has(name) ? { multiple: true } : {}) }]),
   )
   const { values } = parseOptions({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
-  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience'].includes(name))
+  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience', 'compare'].includes(name))
   if ('resume' in values && kept.length > 0)
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,

@@ -17,8 +17,10 @@ import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { openLog } from './report/log.ts'
+import { measured, readCompared, writeMeasured } from './report/measured.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
+import { reportRun } from './report-run.ts'
 import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
 import { learningRateAt } from './schedule.ts'
 import { goOn, help, inputFor, readCommandLine, settle } from './settings.ts'
@@ -37,6 +39,7 @@ async function train(args: string[]): Promise<void> {
   const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
+  const compared = await Promise.all(line.compare.map(readCompared))
 
   // Data
   if (line['leave-out']) settings.leaveOut = await readLeaveOut(line['leave-out'])
@@ -185,10 +188,13 @@ async function train(args: string[]): Promise<void> {
   network.load((await readCheckpoint(paths.best)).state)
   const finished = await finishRun(network, record, { ...settings, input, data, valPictures }, paths)
   network.close()
+  const about = { data, measuredOn: record.data, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
+  await writeMeasured(dir, measured({ ...record, ...about, classes: data.classes, data: record.data }, finished.validation))
+  await reportRun(paths.report, finished, about)
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
   console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
   console.log(
-    `Plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
+    `Report ${paths.report}; plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
   )
   console.log(`Run it: npm run agent -- --bundle ${paths.bundle}`)
 }

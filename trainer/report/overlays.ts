@@ -28,6 +28,14 @@ export function pickCases<T extends { road_iou: number }>(
   return { best, middling: between.slice(start, start + count), worst: worst.reverse() }
 }
 
+/** Those of which the model is least certain, the least certain first, without those that are `shown` already. */
+export function pickUncertain<T extends { uncertainty: number }>(pictures: readonly T[], shown: readonly T[], each = 3): T[] {
+  return pictures
+    .filter((one) => !shown.includes(one))
+    .sort((a, b) => b.uncertainty - a.uncertainty)
+    .slice(0, each)
+}
+
 /** The picture at its own size with its caption below. */
 async function captioned(picture: RawPicture, shown: OverlayCase): Promise<Buffer> {
   const { width, height } = picture

@@ -79,7 +79,7 @@ export function accuracyRange(percent: number[]): Range {
 }
 
 /** 1, 2 and 5 times the powers of ten around these values: the ticks of a logarithmic axis. */
-function logTicks(min: number, max: number): number[] {
+export function logTicks(min: number, max: number): number[] {
   const ticks: number[] = []
   for (let power = Math.floor(Math.log10(min)) - 1; power <= Math.ceil(Math.log10(max)); power++)
     for (const digit of [1, 2, 5]) ticks.push(Number((digit * 10 ** power).toPrecision(1)))
