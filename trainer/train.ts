@@ -16,6 +16,7 @@ import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
+import { listRuns } from './list-runs.ts'
 import { openLog } from './report/log.ts'
 import { measured, readCompared, writeMeasured } from './report/measured.ts'
 import { plotHistory } from './report/plots.ts'
@@ -31,6 +32,8 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
+  if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
+
   // Settings
   const line = readCommandLine(args)
   if (!line) return void console.log(help)

@@ -125,8 +125,17 @@ describe('npm run trainer', () => {
       expect.arrayContaining(['contact-sheet.jpg', 'test-1-test_um_000000.jpg']),
     )
 
-    const evaluated = await run('evaluate.js', ['--bundle', 'whole/bundle', '--data', `kitti:${kitti}`, '--json'])
-    expect(evaluated.code).toBe(0)
+    const report = await readFile(join(dir, 'whole/report.html'), 'utf8')
+    expect(report).toContain(`kept: epoch ${rows.findIndex((row) => row.road_iou === best) + 1}`)
+    expect(report).not.toContain(dir)
+    const page = ['--report', 'again.html', '--compare', 'whole']
+    const evaluated = await run('evaluate.js', ['--bundle', 'whole/bundle', '--data', `kitti:${kitti}`, '--json', ...page])
+    expect(evaluated).toMatchObject({ code: 0, err: expect.not.stringContaining('Error') })
+    expect(await readFile(join(dir, 'again.html'), 'utf8')).toContain('<span class="quiet">+0.00</span> beside whole')
+    const listed = await run('train.js', ['runs', '.'])
+    expect(listed.out).toMatch(
+      new RegExp(`^run .*\\nwhole +\\d{4}-.* 25/25 +${manifest.measures.road_iou!.toFixed(4)} .*kitti:kitti`),
+    )
     const measures = JSON.parse(evaluated.out.trim().split('\n').at(-1)!)
     expect(measures.pictures).toBe(4)
     for (const name of ['road_iou', 'mean_iou', 'pixel_accuracy', 'max_f'])

@@ -70,7 +70,8 @@ const levelsOfBin = 16
  *
  * Confidences are quantised by rounding down, so that `level >= k` is the same as `confidence >= k/255` without
  * quantisation (255 times a float32 is exact in a double). The development kit means the same, but compares k/255 in single
- * precision with k/255 in double, which moves about half of the levels into the neighbouring bin; we do not copy that.
+ * precision with k/255 in double, which moves about half of the levels into the neighbouring bin; of our own networks we do
+ * not copy that, of confidence pictures from elsewhere we do (confidence-pictures.ts).
  */
 export function startRoadCounts(): RoadCounts {
   const road = new Float64Array(levels)

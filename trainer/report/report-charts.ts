@@ -46,10 +46,10 @@ export function accuracyChart(rows: readonly EpochRow[], compared: readonly Curv
     dots: rows.length <= 60,
   })
   const lines = [
-    column('pixel_accuracy', 'pixel accuracy', 'green'),
-    column('max_f', 'MaxF', 'orange'),
-    column('mean_iou', 'mean IoU', 'purple'),
     column('road_iou', 'road IoU', 'blue', 2.6),
+    column('mean_iou', 'mean IoU', 'purple'),
+    column('max_f', 'MaxF', 'orange'),
+    column('pixel_accuracy', 'pixel accuracy', 'green'),
     ...others(compared, (run, dashes) => [
       { name: `road IoU of ${run.name}`, points: pointsOf(run.rows, 'road_iou', 100), colour: 'blue', dashes, width: 1.6 },
     ]),
@@ -61,7 +61,7 @@ export function accuracyChart(rows: readonly EpochRow[], compared: readonly Curv
   const y = percentAxis('Validation measure (%)', min, max, ticks)
   const marks = [{ x: bestEpoch, label: `kept: epoch ${bestEpoch}` }]
   const inside = plot({ box, x: epochAxis(rows, compared), y, lines, marks })
-  return { svg: chart('Accuracy on the validation pictures against epochs', size, inside), lines: lines.toReversed() }
+  return { svg: chart('Accuracy on the validation pictures against epochs', size, inside), lines }
 }
 
 /** Loss of training and validation against epochs; of other runs that of validation. */
@@ -114,7 +114,7 @@ export function precisionRecallChart(breakdown: Pick<Breakdown, 'curve'>, compar
   const close = percentAxis('', from, 100, from === 95 ? [95, 97.5, 100] : [90, 95, 100])
   const inset = { x: box.x + 74, y: box.y + 70, width: 230, height: 132 }
   const corner = zoomed
-    ? `<text class="quiet" x="${inset.x}" y="${inset.y - 8}">from ${from} % on</text>${plot({ box: inset, x: close, y: close, lines })}`
+    ? `<rect class="inset" x="${inset.x - 48}" y="${inset.y - 26}" width="${inset.width + 66}" height="${inset.height + 52}"/><text class="quiet" x="${inset.x}" y="${inset.y - 8}">from ${from} % on</text>${plot({ box: inset, x: close, y: close, lines })}`
     : ''
   return { svg: chart('Precision against recall at 256 thresholds', size, whole + corner), lines }
 }

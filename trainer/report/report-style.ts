@@ -20,11 +20,13 @@ body {
 h1 { margin: 0; font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 h2 { margin: 44px 0 4px; font-size: 20px; }
 h3 { margin: 0 0 2px; font-size: 16px; }
+.legend + h3 { margin-top: 22px; }
 p { margin: 0 0 12px; max-width: 84ch; }
 .over { color: var(--quiet); margin: 0 0 4px; font-size: 14px; }
 .quiet, figcaption, .note { color: var(--quiet); }
 .note { font-size: 14px; }
 .lead { font-size: 17px; margin: 14px 0 0; }
+.lead, .head { max-width: none; }
 .warn { border-left: 3px solid var(--orange); padding: 2px 0 2px 14px; margin: 16px 0 0; max-width: 84ch; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)); gap: 12px; margin: 24px 0 0; padding: 0; list-style: none; }
 .tiles li, .card { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; }
@@ -33,17 +35,17 @@ p { margin: 0 0 12px; max-width: 84ch; }
 .tiles .delta { margin-top: 4px; }
 .up { color: var(--good); } .down { color: var(--bad); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 16px; margin-top: 14px; }
+.stack { display: grid; gap: 16px; align-content: start; }
 .card { margin: 0; min-width: 0; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font-size: 13px; fill: var(--quiet); }
 svg text.title { fill: var(--ink); }
 svg .grid { stroke: var(--line); fill: none; }
 svg .axis { stroke: var(--quiet); fill: none; }
-svg .mark { stroke: var(--quiet); stroke-dasharray: 4 4; fill: none; }
 svg .inset { fill: var(--surface); }
+svg .mark { stroke: var(--quiet); stroke-dasharray: 4 4; fill: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 8px 0 0; padding: 0; list-style: none; font-size: 13px; }
 .legend svg { display: inline-block; width: 26px; height: 10px; margin-right: 7px; vertical-align: 1px; }
-.legend i { display: inline-block; width: 18px; height: 12px; border-radius: 2px; margin-right: 7px; vertical-align: -1px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: normal; }
 th { color: var(--quiet); }
@@ -54,6 +56,7 @@ td { overflow-wrap: anywhere; }
 .confusion { width: auto; min-width: 60%; margin: 10px 0; }
 .confusion th, .confusion td { border: 0; padding: 10px 14px; }
 .confusion td { text-align: center; min-width: 92px; border: 2px solid var(--surface); border-radius: 8px; overflow-wrap: normal; }
+.confusion td .quiet { color: var(--ink); opacity: 0.8; font-size: 13px; }
 .confusion b { display: block; font-size: 16px; font-weight: 600; }
 .confusion.many { font-size: 12px; } .confusion.many td, .confusion.many th { padding: 5px 6px; min-width: 0; } .confusion.many b { font-size: 12px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 14px; margin: 12px 0 26px; }

@@ -15,7 +15,7 @@ import {
 } from './report-charts.ts'
 import { pictureSections } from './report-pictures.ts'
 import { style } from './report-style.ts'
-import { confusionTable, headline, measuresTable, percent, settingsTables } from './report-tables.ts'
+import { confusionTable, drivesTable, headline, measuresTable, percent, settingsTables } from './report-tables.ts'
 import { writeAtomically } from './write-atomically.ts'
 
 export interface Report {
@@ -43,7 +43,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
   const sets = data.map(({ name }) => name).join(' + ')
   const body = [
     `<p class="over">Roadmask · report of a road model</p><h1>${escapeHtml(manifest.name)}</h1>`,
-    `<p class="quiet">${escapeHtml(`${manifest.created.slice(0, 10)} · ${manifest.architecture.net} on VGG16, ${(manifest.architecture.parameters / 1e6).toFixed(1)} M parameters · ${manifest.input.width} × ${manifest.input.height} pixels · measured on ${pictures} of ${sets}`)}</p>`,
+    `<p class="quiet head">${escapeHtml(`${manifest.created.slice(0, 10)} · ${manifest.architecture.net} on VGG16, ${(manifest.architecture.parameters / 1e6).toFixed(1)} M parameters · ${manifest.input.width} × ${manifest.input.height} pixels · measured on ${pictures} of ${sets}`)}</p>`,
     `<p class="lead">${verdict(measures)}</p>`,
     report.ofKnownDrives > 0
       ? `<p class="warn">${report.ofKnownDrives} of the ${pictures} are of drives that the model was also trained on. On roads it has never seen, expect less.</p>`
@@ -75,7 +75,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
           `Whether confidences mean what they say: expected calibration error ${percent(breakdown.calibration.error, 2)}.`,
           calibrationChart(breakdown, compared),
         ),
-        confusionTable(manifest.classes, breakdown.confusion),
+        `<div class="stack">${confusionTable(manifest.classes, breakdown.confusion)}${drivesTable(validation.pictures)}</div>`,
       ),
     measuresTable(measures, breakdown, compared),
     '<h2>Where it fails</h2>',

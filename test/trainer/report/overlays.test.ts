@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { drawOverlay, type OverlayCase } from '../../../trainer/report/overlay.ts'
-import { pickCases, writeOverlays } from '../../../trainer/report/overlays.ts'
+import { pickCases, pickUncertain, writeOverlays } from '../../../trainer/report/overlays.ts'
 
 const [width, height] = [120, 80]
 let dir: string
@@ -132,4 +132,10 @@ test('best, middling and worst are picked by road IoU, none twice, pictures with
   expect(values(3, pictures.slice(0, 2))).toEqual([[0.9], [], [0.5]])
   expect(values(3, pictures.slice(0, 1))).toEqual([[0.5], [], []])
   expect(values(3, [])).toEqual([[], [], []])
+})
+
+test('of the pictures not shown yet the least certain are picked, the least certain first', () => {
+  const pictures = [0.1, 0.4, 0.2, 0.3, 0.05].map((uncertainty) => ({ uncertainty }))
+  const uncertain = pickUncertain(pictures, [pictures[1]!], 2)
+  expect(uncertain).toEqual([{ uncertainty: 0.3 }, { uncertainty: 0.2 }])
 })
