@@ -15,6 +15,7 @@ import { writeOverlays } from './report/overlays.ts'
 import { reportRun } from './report-run.ts'
 import { described } from './run.ts'
 import { headingOf, showCases } from './show-cases.ts'
+import { timePicture } from './time-calls.ts'
 import { validate } from './validate.ts'
 
 const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
@@ -119,6 +120,8 @@ async function evaluate(args: string[]): Promise<void> {
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
   const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
+  const latency = timePicture(bundle.score, manifest.input)
+  console.log(`  ${'a picture takes'.padEnd(16)} ${latency.milliseconds.toFixed(1)} ms (${latency.machine})`)
   if (values.overlays || values.report) {
     const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score: bundle.score })
     if (values.overlays) {
@@ -128,13 +131,21 @@ async function evaluate(args: string[]): Promise<void> {
     if (values.report) {
       const measuredOn = checked.map((statistics, i) => described(values.data![i]!, statistics))
       const rows = await epochsOf(values.bundle, manifest.name)
-      await reportRun(values.report, { manifest, validation, groups }, { data, measuredOn, split, rows, compared })
+      await reportRun(values.report, { manifest, validation, latency, groups }, { data, measuredOn, split, rows, compared })
       console.log(`\nReport: ${values.report}`)
     }
   }
   bundle.dispose()
   if (values.json)
-    console.log(JSON.stringify({ bundle: manifest.name, data: data.name, split, ...flatMeasures(validation.measures) }))
+    console.log(
+      JSON.stringify({
+        bundle: manifest.name,
+        data: data.name,
+        split,
+        ...flatMeasures(validation.measures),
+        latency_ms: latency.milliseconds,
+      }),
+    )
 }
 
 /** Prints KITTI's measures of confidence pictures, a row for each category. */

@@ -13,12 +13,14 @@ import type { OverlayGroup } from './report/overlays.ts'
 import { writeOverlays } from './report/overlays.ts'
 import type { RunRecord } from './run.ts'
 import { headingOf, showCases } from './show-cases.ts'
+import { type Latency, timePicture } from './time-calls.ts'
 import { type Validation, validate } from './validate.ts'
 
 /** A run's end: what its model was measured to be, and pictures of it where a folder was named for them. */
 export interface Finished {
   manifest: Manifest
   validation: Validation
+  latency: Latency
   groups: OverlayGroup[]
 }
 
@@ -40,8 +42,9 @@ export async function finishRun(
   const manifest = await model.writeBundle(folders.bundle, about)
   const groups = folders.overlays ? await showCases(data, validation, { input, score: model.score }) : []
   if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))
+  const latency = timePicture(model.score, input)
   model.close()
-  return { manifest, validation, groups }
+  return { manifest, validation, latency, groups }
 }
 
 async function rangesOf({ model, architecture }: Network, { calibration, batch, input }: Export): Promise<Ranges> {

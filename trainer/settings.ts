@@ -212,7 +212,8 @@ export interface Settings extends Preset {
 export const help = `npm run trainer -- [options]
 
 Trains an FCN-VGG16 road model and writes a run folder: log.csv, plots of accuracy and loss against epochs, overlays of
-validation and test pictures, checkpoints, and the bundle that the agent runs.
+validation and test pictures, report.html that says how good the model is and where it fails, checkpoints, and the bundle that
+the agent runs.
 
   npm run trainer -- --epochs 30                               ./data/data_road, or a synthetic set where there is none
   npm run trainer -- --epochs 30 --data camvid:data/camvid

@@ -142,6 +142,30 @@ describe('npm run trainer', () => {
       expect(measures[name]).toBeCloseTo(manifest.measures[name]!, 6)
   })
 
+  it('evaluate measures confidence pictures beside ground truth, and leaves a bundle out', async () => {
+    const truth = join(kitti, 'training/gt_image_2')
+    await mkdir(join(dir, 'said'))
+    for (const file of await readdir(truth))
+      await sharp(join(truth, file))
+        .extractChannel('blue')
+        .toFile(join(dir, 'said', file))
+    const args = ['--predictions', 'said', '--ground-truth', truth, '--json']
+    const { code, out } = await run('evaluate.js', args)
+    expect(code).toBe(0)
+    const { categories } = JSON.parse(out.trim().split('\n').at(-1)!)
+    expect(categories.all).toMatchObject({ pictures: 20, MaxF: 1, AP: 1, PRE: 1, REC: 1, FPR: 0, FNR: 0 })
+    expect(categories.um).toEqual(categories.all)
+    await rm(join(dir, 'said/um_road_000003.png'))
+    expect(await run('evaluate.js', args)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('said/um_road_000003.png is missing\n'),
+    })
+    expect(await run('evaluate.js', [...args, '--bundle', 'whole/bundle'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('leave --bundle out'),
+    })
+  })
+
   it('export writes the bundle of a run again in 16 bits, with what they change; not on other data', async () => {
     // As a run begun by an earlier version has it.
     const path = join(dir, 'whole/settings.json')

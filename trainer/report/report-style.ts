@@ -67,6 +67,6 @@ td { overflow-wrap: anywhere; }
 .pictures figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; }
 footer { margin-top: 44px; font-size: 13px; color: var(--quiet); }
-@media (max-width: 600px) { body { padding: 24px 16px 40px; } }
+@media (max-width: 600px) { body { padding: 24px 16px 40px; } .card { overflow-x: auto; } .card > svg { min-width: 460px; } }
 @media print { body { background: none; padding: 0; } .card, .tiles li { break-inside: avoid; } }
 `

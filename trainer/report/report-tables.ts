@@ -1,6 +1,7 @@
 // The tables of a run's report.
 import type { Manifest } from '../../deploy/bundle.ts'
 import { type Breakdown, flatMeasures, type Measures } from '../metrics/measure.ts'
+import type { Latency } from '../time-calls.ts'
 import type { Validation } from '../validate.ts'
 import { escapeHtml } from './chart.ts'
 import type { Compared } from './measured.ts'
@@ -136,7 +137,8 @@ function list(title: string, entries: Record<string, unknown>): string {
 }
 
 /** What the model is, what it was trained on and with which settings. */
-export function settingsTables({ architecture, input, data, settings, commit, created, files, precision }: Manifest): string {
+export function settingsTables(manifest: Manifest, { milliseconds, machine }: Latency): string {
+  const { architecture, input, data, settings, commit, created, files, precision } = manifest
   const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0)
   const { net, width, fc, batchNorm, parameters } = architecture
   const model = {
@@ -144,6 +146,7 @@ export function settingsTables({ architecture, input, data, settings, commit, cr
     parameters: parameters.toLocaleString('en-GB'),
     size: `${(bytes / 1e6).toFixed(1)} MB`,
     precision: precision ? `stored in ${precision.storage}, computed in ${precision.compute}` : 'float32',
+    latency: `${milliseconds.toFixed(1)} ms a picture, one at a time (${machine})`,
     sees: `${input.width} × ${input.height} pixels, ${input.fit}`,
     created,
     commit,

@@ -1,5 +1,6 @@
 // report.html of a run: how good the model is and where it fails, in one file that asks no host for anything.
 import type { Manifest } from '../../deploy/bundle.ts'
+import type { Latency } from '../time-calls.ts'
 import type { Validation } from '../validate.ts'
 import { escapeHtml, type Line } from './chart.ts'
 import type { EpochRow } from './log.ts'
@@ -24,6 +25,7 @@ export interface Report {
   split: string
   data: MeasuredOn
   validation: Validation
+  latency: Latency
   /** Measured pictures whose drive has pictures among those trained on. */
   ofKnownDrives: number
   /** The epochs of the run, where they are known, and the one whose weights are kept. */
@@ -58,30 +60,15 @@ export async function writeReport(path: string, report: Report): Promise<void> {
         ),
     '<h2>How good it is</h2>',
     `<p class="note">At the labels' own resolution, in the camera's perspective, over all ${measures.pixels.toLocaleString('en-GB')} labelled pixels that the model saw (${percent(measures.covered)} of them).</p>`,
-    Number.isFinite(measures.max_f) &&
-      pair(
-        card(
-          'Precision and recall',
-          "Of what is called road, how much is; and of the road, how much is found. The dot is KITTI's MaxF.",
-          precisionRecallChart(breakdown, compared),
-        ),
-        card(
-          'Choosing the threshold',
-          'From which confidence on a pixel is called road. Higher misses more, lower takes more for road.',
-          thresholdChart(breakdown, measures.threshold),
-        ),
-        card(
-          'Calibration',
-          `Whether confidences mean what they say: expected calibration error ${percent(breakdown.calibration.error, 2)}.`,
-          calibrationChart(breakdown, compared),
-        ),
-        `<div class="stack">${confusionTable(manifest.classes, breakdown.confusion)}${drivesTable(validation.pictures)}</div>`,
-      ),
+    pair(
+      ...(Number.isFinite(measures.max_f) ? roadCards(validation, compared) : []),
+      `<div class="stack">${confusionTable(manifest.classes, breakdown.confusion)}${drivesTable(validation.pictures)}</div>`,
+    ),
     measuresTable(measures, breakdown, compared),
     '<h2>Where it fails</h2>',
     await pictureSections(report.groups, new Map(validation.pictures.map(({ name, uncertainty }) => [name, uncertainty]))),
-    settingsTables(manifest),
-    `<footer>Written by Roadmask, commit ${escapeHtml(manifest.commit)}.</footer>`,
+    settingsTables(manifest, report.latency),
+    `<footer>Trained by Roadmask, commit ${escapeHtml(manifest.commit)}.</footer>`,
   ]
   const page = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -90,6 +77,25 @@ export async function writeReport(path: string, report: Report): Promise<void> {
 `
   await writeAtomically(path, page)
 }
+
+/** The curves, where there is road to measure. */
+const roadCards = ({ measures, breakdown }: Validation, compared: readonly Compared[]): string[] => [
+  card(
+    'Precision and recall',
+    "Of what is called road, how much is; and of the road, how much is found. The dot is KITTI's MaxF.",
+    precisionRecallChart(breakdown, compared),
+  ),
+  card(
+    'Choosing the threshold',
+    'From which confidence on a pixel is called road. Higher misses more, lower takes more for road.',
+    thresholdChart(breakdown, measures.threshold),
+  ),
+  card(
+    'Calibration',
+    `Whether confidences mean what they say: expected calibration error ${percent(breakdown.calibration.error, 2)}.`,
+    calibrationChart(breakdown, compared),
+  ),
+]
 
 /** The two numbers that a person asks for first, in a sentence. */
 function verdict({ recall, precision, threshold }: Validation['measures']): string {

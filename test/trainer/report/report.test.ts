@@ -65,6 +65,7 @@ async function made(sure: number): Promise<Report> {
     split: 'val',
     data: [{ name: 'kitti:own', fingerprint: 'abc' }],
     validation: { measures: measuring.result(), breakdown: measuring.breakdown(), loss: 0.1, pictures },
+    latency: { milliseconds: 12.34, machine: 'a processor' },
     ofKnownDrives: 1,
     rows: [epoch(1, 0.5), epoch(2, 0.8), epoch(3, 0.79)],
     bestEpoch: 2,
@@ -121,6 +122,7 @@ describe.skipIf(!chromiumPath)(`the report in Chromium${noChromium}`, () => {
       expect(await page.locator('h1').textContent()).toBe('a <b>run</b>')
       expect(await page.locator('.lead').textContent()).toContain('finds 87.5 % of the road')
       expect(await page.locator('.tiles li').first().textContent()).toContain('87.5 %')
+      expect(await page.locator('tr', { hasText: 'latency' }).textContent()).toContain('12.3 ms a picture')
       expect(await page.locator('svg[role=img]').count()).toBe(5)
       const drawn = await page.locator('img').evaluateAll((images) => images.map((image) => Reflect.get(image, 'naturalWidth')))
       expect(drawn).toEqual([width])
