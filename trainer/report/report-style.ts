@@ -34,7 +34,7 @@ p { margin: 0 0 12px; max-width: 84ch; }
 .tiles small { display: block; color: var(--quiet); font-size: 13px; line-height: 1.35; }
 .tiles .delta { margin-top: 4px; }
 .up { color: var(--good); } .down { color: var(--bad); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 16px; margin-top: 14px; }
+.pair { display: grid; align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 16px; margin-top: 14px; }
 .stack { display: grid; gap: 16px; align-content: start; }
 .card { margin: 0; min-width: 0; }
 svg { display: block; width: 100%; height: auto; }
@@ -58,7 +58,8 @@ td { overflow-wrap: anywhere; }
 .confusion td { text-align: center; min-width: 92px; border: 2px solid var(--surface); border-radius: 8px; overflow-wrap: normal; }
 .confusion td .quiet { color: var(--ink); opacity: 0.8; font-size: 13px; }
 .confusion b { display: block; font-size: 16px; font-weight: 600; }
-.confusion.many { font-size: 12px; } .confusion.many td, .confusion.many th { padding: 5px 6px; min-width: 0; } .confusion.many b { font-size: 12px; }
+.confusion.many { font-size: 12px; } .confusion.many td, .confusion.many th { padding: 5px 4px; min-width: 0; } .confusion.many b { font-size: 12px; }
+.confusion.many tr:first-child th { writing-mode: vertical-rl; transform: rotate(180deg); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 14px; margin: 12px 0 26px; }
 .pictures figure { margin: 0; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; break-inside: avoid; }
 .pictures img { display: block; width: 100%; height: auto; }

@@ -53,7 +53,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
     headline(validation, compared),
     comparedOn(data, compared),
     rows.length > 0 &&
-      `<h2>Training</h2><p class="note">${rows.length} epochs; the weights of epoch ${bestEpoch}, the one with the largest road IoU, are kept.</p>` +
+      `<h2>Training</h2><p class="note">${rows.length === 1 ? 'One epoch' : `${rows.length} epochs`}; the weights of epoch ${bestEpoch}, the one with the largest road IoU, are kept.</p>` +
         pair(
           card('Accuracy', '', accuracyChart(rows, compared, bestEpoch)),
           card('Loss', '', lossChart(rows, compared, bestEpoch)),
@@ -65,8 +65,8 @@ export async function writeReport(path: string, report: Report): Promise<void> {
       `<div class="stack">${confusionTable(manifest.classes, breakdown.confusion)}${drivesTable(validation.pictures)}</div>`,
     ),
     measuresTable(measures, breakdown, compared),
-    '<h2>Where it fails</h2>',
-    await pictureSections(report.groups, new Map(validation.pictures.map(({ name, uncertainty }) => [name, uncertainty]))),
+    report.groups.length > 0 &&
+      `<h2>Where it fails</h2>${await pictureSections(report.groups, new Map(validation.pictures.map(({ name, uncertainty }) => [name, uncertainty])))}`,
     settingsTables(manifest, report.latency),
     `<footer>Trained by Roadmask, commit ${escapeHtml(manifest.commit)}.</footer>`,
   ]
