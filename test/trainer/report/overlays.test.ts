@@ -139,3 +139,10 @@ test('of the pictures not shown yet the least certain are picked, the least cert
   const uncertain = pickUncertain(pictures, [pictures[1]!], 2)
   expect(uncertain).toEqual([{ uncertainty: 0.3 }, { uncertainty: 0.2 }])
 })
+
+test('of neighbouring uncertain pictures one is picked', () => {
+  // 24 pictures in the order of their drive, the least certain in the middle and a second, lower peak at 20.
+  const pictures = Array.from({ length: 24 }, (_, i) => ({ uncertainty: 1 / (1 + Math.abs(i - 12)) + (i === 20 ? 0.2 : 0) }))
+  const uncertain = pickUncertain(pictures, [], 2)
+  expect(uncertain.map((one) => pictures.indexOf(one))).toEqual([12, 20])
+})
