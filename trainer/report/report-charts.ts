@@ -2,7 +2,7 @@
 import type { Breakdown } from '../metrics/measure.ts'
 import { type Axis, chart, type Line, percentAxis, plot, roundTicks } from './chart.ts'
 import type { EpochRow } from './log.ts'
-import { accuracyRange, logTicks } from './plots.ts'
+import { accuracyRange, logTicks, lossTitle } from './plots.ts'
 
 /** What a run and those it is compared with have in common; `rows` is empty where the epochs are not known. */
 export interface Curves {
@@ -65,7 +65,7 @@ export function accuracyChart(rows: readonly EpochRow[], compared: readonly Curv
 }
 
 /** Loss of training and validation against epochs; of other runs that of validation. */
-export function lossChart(rows: readonly EpochRow[], compared: readonly Curves[], bestEpoch: number): Figure {
+export function lossChart(rows: readonly EpochRow[], compared: readonly Curves[], bestEpoch: number, loss: string): Figure {
   const lines: Line[] = [
     { name: 'training', points: pointsOf(rows, 'train_loss'), colour: 'blue', dots: rows.length <= 60 },
     { name: 'validation', points: pointsOf(rows, 'val_loss'), colour: 'orange', dots: rows.length <= 60 },
@@ -78,7 +78,7 @@ export function lossChart(rows: readonly EpochRow[], compared: readonly Curves[]
   const logarithmic = min > 0 && max / min > 5
   const ticks = logarithmic ? logTicks(min, max) : roundTicks(0, max * 1.1)
   const y: Axis = {
-    title: `Loss (nats per pixel${logarithmic ? ', log scale' : ''})`,
+    title: `${lossTitle(loss)}${logarithmic ? ', log scale' : ''}`,
     min: logarithmic ? ticks[0]! : 0,
     max: logarithmic ? ticks.at(-1)! : max * 1.1,
     ticks,

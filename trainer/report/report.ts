@@ -56,7 +56,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
       `<h2>Training</h2><p class="note">${rows.length === 1 ? 'One epoch' : `${rows.length} epochs`}; the weights of epoch ${bestEpoch}, the one with the largest road IoU, are kept.</p>` +
         pair(
           card('Accuracy', '', accuracyChart(rows, compared, bestEpoch)),
-          card('Loss', '', lossChart(rows, compared, bestEpoch)),
+          card('Loss', '', lossChart(rows, compared, bestEpoch, String(manifest.settings.loss ?? 'cross-entropy'))),
         ),
     '<h2>How good it is</h2>',
     `<p class="note">At the labels' own resolution, in the camera's perspective, over all ${measures.pixels.toLocaleString('en-GB')} labelled pixels that the model saw (${percent(measures.covered)} of them).</p>`,

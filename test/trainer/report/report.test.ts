@@ -139,8 +139,10 @@ describe.skipIf(!chromiumPath)(`the report in Chromium${noChromium}`, () => {
 
 test('another run is laid beside it, with what changed, and a word where its data was another', async () => {
   const path = join(dir, 'compared.html')
-  await writeReport(path, { ...(await made(0.9)), compared: [other] })
+  const settings = { loss: 'cross-entropy+dice' }
+  await writeReport(path, { ...(await made(0.9)), manifest: { ...manifest, settings }, compared: [other] })
   const page = await readFile(path, 'utf8')
+  expect(page).toContain('Loss (cross-entropy + dice)')
   expect(page).toContain('road IoU of before')
   expect(page).toMatch(/<span class="up">\+27\.50<\/span> beside before/)
   expect(page).toMatch(
