@@ -8,11 +8,18 @@ import { checkDataset } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { readLeaveOut } from './data/split.ts'
+import { measurePredictions } from './metrics/confidence-pictures.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
-import { showCases } from './show-cases.ts'
+import { epochsOf, readCompared } from './report/measured.ts'
+import { writeOverlays } from './report/overlays.ts'
+import { reportRun } from './report-run.ts'
+import { described } from './run.ts'
+import { headingOf, showCases } from './show-cases.ts'
+import { timePicture } from './time-calls.ts'
 import { validate } from './validate.ts'
 
 const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
+npm run evaluate -- --predictions DIR --ground-truth DIR [--json]
 
 Measures a bundle on labelled pictures, at the labels' own resolution.
 
@@ -23,13 +30,19 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --leave-out DRIVE[,…]   val is these drives, or pictures that a FILE.txt lists, of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
-  --overlays DIR          also writes the best, middling and worst pictures with the road tinted
+  --overlays DIR          also writes the best, middling, worst and most uncertain pictures with the road tinted
+  --report FILE.html      also writes one page with curves, calibration, confusion matrix and such pictures
+  --compare RUN           a run folder to lay beside it in that page; repeat it for several
   --json                  prints one JSON object as the last line
+
+  --predictions DIR       confidence that a pixel is road, of any model: greyscale PNGs of 8 or 16 bits, um_road_000000.png or um_000000.png
+  --ground-truth DIR      KITTI's um_road_000000.png and so on (training/gt_image_2); measured by category and all together
 
 road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
 covered: share of the labelled pixels that the model sees; the others, outside its crop, count in no measure.
 weighted_iou: IoU of the classes weighted by their pixels.
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
+MaxF, AP, PRE, REC, FPR, FNR: the same of predictions, at 256 thresholds as KITTI's development kit has them.
 `
 
 /** What the data was opened with in training. */
@@ -57,15 +70,28 @@ async function evaluate(args: string[]): Promise<void> {
       seed: { type: 'string' },
       'class-map': { type: 'string' },
       'leave-out': { type: 'string' },
+      predictions: { type: 'string' },
+      'ground-truth': { type: 'string' },
       overlays: { type: 'string' },
+      report: { type: 'string' },
+      compare: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (values.help) return void console.log(help)
+  const { predictions, 'ground-truth': groundTruth } = values
+  if (predictions || groundTruth) {
+    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report'].includes(name))
+    if (!predictions || !groundTruth) throw new Error('Expected --predictions DIR and --ground-truth DIR together')
+    if (other) throw new Error(`--predictions measures pictures and no bundle: leave --${other[0]} out`)
+    return evaluatePredictions(predictions, groundTruth, values.json)
+  }
   const split = splits.find((name) => name === values.split)
   if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:PATH\n\n${help}`)
   if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${values.split}`)
+  if (values.compare.length > 0 && !values.report) throw new Error('--compare is for the page: name it by --report FILE.html')
+  const compared = await Promise.all(values.compare.map(readCompared))
 
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
@@ -80,7 +106,7 @@ async function evaluate(args: string[]): Promise<void> {
   })
   const options = { ...asked, otherData: values['leave-out'] === undefined } as const
   const opened = await openDatasets(values.data, options)
-  for (const one of opened) await checkDataset(one)
+  const checked = await Promise.all(opened.map(checkDataset))
   const data = joinDatasets(opened)
   const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')
   if (names(data.classes) !== names(manifest.classes))
@@ -94,17 +120,47 @@ async function evaluate(args: string[]): Promise<void> {
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
   const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
-  if (values.overlays) {
-    const written = await showCases(values.overlays, { ...data, test: [] }, validation, {
-      input: manifest.input,
-      title: manifest.name,
-      score: bundle.score,
-    })
-    console.log(`\nOverlays: ${written.at(-1)}`)
+  const latency = timePicture(bundle.score, manifest.input)
+  console.log(`  ${'a picture takes'.padEnd(16)} ${latency.milliseconds.toFixed(1)} ms (${latency.machine})`)
+  if (values.overlays || values.report) {
+    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score: bundle.score })
+    if (values.overlays) {
+      const written = await writeOverlays(values.overlays, groups, headingOf(manifest.name, validation))
+      console.log(`\nOverlays: ${written.at(-1)}`)
+    }
+    if (values.report) {
+      const measuredOn = checked.map((statistics, i) => described(values.data![i]!, statistics))
+      const rows = await epochsOf(values.bundle, manifest.name)
+      await reportRun(values.report, { manifest, validation, latency, groups }, { data, measuredOn, split, rows, compared })
+      console.log(`\nReport: ${values.report}`)
+    }
   }
   bundle.dispose()
   if (values.json)
-    console.log(JSON.stringify({ bundle: manifest.name, data: data.name, split, ...flatMeasures(validation.measures) }))
+    console.log(
+      JSON.stringify({
+        bundle: manifest.name,
+        data: data.name,
+        split,
+        ...flatMeasures(validation.measures),
+        latency_ms: latency.milliseconds,
+      }),
+    )
+}
+
+/** Prints KITTI's measures of confidence pictures, a row for each category. */
+async function evaluatePredictions(predictions: string, groundTruth: string, json: boolean): Promise<void> {
+  const categories = [...(await measurePredictions(predictions, groundTruth))].map(([name, measures]) => {
+    const { pictures, maxF, ap, precision, recall, fpr, fnr, threshold } = measures
+    return [name, { pictures, MaxF: maxF, AP: ap, PRE: precision, REC: recall, FPR: fpr, FNR: fnr, threshold }] as const
+  })
+  console.log(`${predictions} beside ${groundTruth}, in perspective:`)
+  console.log(`  ${['', ...Object.keys(categories[0]![1])].map((name) => name.padEnd(10)).join('')}`)
+  for (const [name, { pictures, ...shares }] of categories) {
+    const cells = [name, String(pictures), ...Object.values(shares).map((share) => share.toFixed(6))]
+    console.log(`  ${cells.map((cell) => cell.padEnd(10)).join('')}`)
+  }
+  if (json) console.log(JSON.stringify({ space: 'perspective', thresholds: 256, categories: Object.fromEntries(categories) }))
 }
 
 function printMeasures(title: string, measures: Measures): void {

@@ -6,12 +6,23 @@ import { comparePrecision, type Export } from './compare-precision.ts'
 import { batches } from './data/batches.ts'
 import { finishModel } from './finished-model.ts'
 import type { Network } from './learner.ts'
-import { flatMeasures, type Measures } from './metrics/measure.ts'
+import { flatMeasures } from './metrics/measure.ts'
 import { foldedFcn } from './model/fcn.ts'
 import { type Ranges, widen } from './model/quantise.ts'
+import type { OverlayGroup } from './report/overlays.ts'
+import { writeOverlays } from './report/overlays.ts'
 import type { RunRecord } from './run.ts'
-import { showCases } from './show-cases.ts'
-import { validate } from './validate.ts'
+import { headingOf, showCases } from './show-cases.ts'
+import { type Latency, timePicture } from './time-calls.ts'
+import { type Validation, validate } from './validate.ts'
+
+/** A run's end: what its model was measured to be, and pictures of it where a folder was named for them. */
+export interface Finished {
+  manifest: Manifest
+  validation: Validation
+  latency: Latency
+  groups: OverlayGroup[]
+}
 
 /** Writes the bundle, and the overlays where a folder is named for them. */
 export async function finishRun(
@@ -19,7 +30,7 @@ export async function finishRun(
   record: RunRecord,
   options: Export,
   folders: { bundle: string; overlays?: string },
-): Promise<{ measures: Measures; precision: Manifest['precision'] }> {
+): Promise<Finished> {
   const { input, batch, data, valPictures, storage, compute } = options
   const precision = compute === 'int8' ? { ranges: await rangesOf(network, options) } : { storage, compute }
   const model = await finishModel(network, input, precision)
@@ -27,10 +38,13 @@ export async function finishRun(
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
   const compared = await comparePrecision(model, measures, network, options)
-  await model.writeBundle(folders.bundle, { record, data, measures: flatMeasures(measures), precision: compared })
-  if (folders.overlays) await showCases(folders.overlays, data, validation, { input, title: record.name, score: model.score })
+  const about = { record, data, measures: flatMeasures(measures), precision: compared }
+  const manifest = await model.writeBundle(folders.bundle, about)
+  const groups = folders.overlays ? await showCases(data, validation, { input, score: model.score }) : []
+  if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))
+  const latency = timePicture(model.score, input)
   model.close()
-  return { measures, precision: compared }
+  return { manifest, validation, latency, groups }
 }
 
 async function rangesOf({ model, architecture }: Network, { calibration, batch, input }: Export): Promise<Ranges> {
@@ -49,7 +63,7 @@ async function rangesOf({ model, architecture }: Network, { calibration, batch, 
 const signed = (value = Number.NaN) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
 
 /** The measures, and what fewer bits changed of them, as sentences. */
-export function summary({ measures, precision }: Awaited<ReturnType<typeof finishRun>>): string {
+export function summary({ manifest: { precision }, validation: { measures } }: Finished): string {
   const said =
     `road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +
     `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`

@@ -12,8 +12,8 @@ import type { RunRecord } from './run.ts'
 export interface FinishedModel {
   /** Probability of road [n, h, w] for two classes, else of all [n, h, w, classes], for uint8 pictures [n, h, w, 3]. */
   score(pictures: Uint8Array, n: number): Float32Array
-  /** Writes the bundle with what was measured. */
-  writeBundle(dir: string, about: About): Promise<void>
+  /** Writes the bundle with what was measured, and gives its manifest. */
+  writeBundle(dir: string, about: About): Promise<Manifest>
   close(): void
 }
 
@@ -42,7 +42,7 @@ export async function finishModel(
       return values
     },
     async writeBundle(dir, about) {
-      await writeBundle(dir, manifest(network, input, about), { [modelFile]: bytesOf(graph) })
+      return (await writeBundle(dir, manifest(network, input, about), { [modelFile]: bytesOf(graph) })).manifest
     },
     close: () => session.close(),
   }

@@ -22,6 +22,8 @@ export const runPaths = (dir: string) => ({
   record: join(dir, 'settings.json'),
   augmentation: join(dir, 'augmentation.jpg'),
   log: join(dir, 'log.csv'),
+  measures: join(dir, 'measures.json'),
+  report: join(dir, 'report.html'),
   last: join(dir, 'last.safetensors'),
   best: join(dir, 'best.safetensors'),
   overlays: join(dir, 'overlays'),

@@ -164,6 +164,11 @@ const options = {
     'Share put aside for validation where neither the layout nor --leave-out says which pictures.',
   ],
   seed: [whole(0).prefault('1'), 'N', 'Of weights, order, augmentation and split.'],
+  compare: [
+    z.array(z.string()).default([]),
+    'RUN',
+    'A finished run to lay beside this one in report.html. Repeat it for several.',
+  ],
   run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
   resume: [
     z.string().optional(),
@@ -211,11 +216,13 @@ export interface Settings extends Preset {
 export const help = `npm run trainer -- [options]
 
 Trains an FCN-VGG16 road model and writes a run folder: log.csv, plots of accuracy and loss against epochs, overlays of
-validation and test pictures, checkpoints, and the bundle that the agent runs.
+validation and test pictures, report.html that says how good the model is and where it fails, checkpoints, and the bundle that
+the agent runs.
 
   npm run trainer -- --epochs 30                               ./data/data_road, or a synthetic set where there is none
   npm run trainer -- --epochs 30 --data camvid:data/camvid
   npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
+  npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
 
 ${Object.entries(options)
   .map(([name, [, value, text]]) => `  ${`--${name} ${value}`.padEnd(34)} ${wrap(text, 84, 37)}`)
@@ -245,14 +252,16 @@ function wrap(text: string, width: number, indent: number): string {
   return lines.join(`\n${' '.repeat(indent)}`)
 }
 
+const repeated = new Set(['data', 'compare'])
+
 /** Reads the command line. Throws one sentence per fault; `undefined` where help was asked for. */
 export function readCommandLine(args: string[]): CommandLine | undefined {
   const spec = Object.fromEntries(
-    Object.keys(options).map((name) => [name, { type: 'string' as const, ...(name === 'data' ? { multiple: true } : {}) }]),
+    Object.keys(options).map((name) => [name, { type: 'string' as const, ...(repeated.has(name) ? { multiple: true } : {}) }]),
   )
   const { values } = parseOptions({ args, options: { ...spec, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return undefined
-  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience'].includes(name))
+  const kept = Object.keys(values).filter((name) => !['resume', 'epochs', 'patience', 'compare'].includes(name))
   if ('resume' in values && kept.length > 0)
     throw new Error(
       `--resume goes on with the run's own settings: leave out ${kept.map((name) => `--${name}`).join(', ')}, or start a new run`,

@@ -1,22 +1,21 @@
-// Overlay pictures of a model: its best, middling and worst validation pictures, and the test pictures.
+// Overlay pictures of a model: its best, middling, worst and most uncertain validation pictures, and the test pictures.
 import type { ModelInput } from '../deploy/bundle.ts'
 import { fitPicture, pictureSize } from '../deploy/fit-picture.ts'
 import type { Dataset, Sample } from './data/dataset.ts'
 import { startPredicting } from './metrics/predict.ts'
 import type { OverlayCase } from './report/overlay.ts'
-import { pickCases, writeOverlays } from './report/overlays.ts'
+import { type OverlayGroup, pickCases, pickUncertain } from './report/overlays.ts'
 import type { Validation } from './validate.ts'
 
 /** Test pictures shown, spread evenly over the set. */
 const testShown = 24
 
-/** Writes the overlays into `dir` and returns their paths, the contact sheet last. */
+/** Chooses the pictures and asks the model for their masks. Groups without a picture are left out. */
 export async function showCases(
-  dir: string,
   data: Dataset,
-  { measures, pictures }: Validation,
-  { input, title, score }: { input: ModelInput; title: string; score(pictures: Uint8Array, n: number): Float32Array },
-): Promise<string[]> {
+  { pictures }: Validation,
+  { input, score }: { input: ModelInput; score(pictures: Uint8Array, n: number): Float32Array },
+): Promise<OverlayGroup[]> {
   const predict = startPredicting(data)
 
   async function overlay(sample: Sample, roadIou?: number): Promise<OverlayCase> {
@@ -33,6 +32,7 @@ export async function showCases(
   }
 
   const { best, middling, worst } = pickCases(pictures)
+  const uncertain = pickUncertain(pictures, [...best, ...middling, ...worst])
   const every = Math.max(1, data.test.length / testShown)
   const test = Array.from({ length: Math.min(testShown, data.test.length) }, (_, i) => ({
     sample: data.test[Math.floor(i * every)]!,
@@ -41,12 +41,14 @@ export async function showCases(
     { name: 'best', title: 'Best of validation', cases: await cases(best) },
     { name: 'middling', title: 'Middling', cases: await cases(middling) },
     { name: 'worst', title: 'Worst', cases: await cases(worst) },
+    { name: 'uncertain', title: 'Of the others, those the model is least certain of', cases: await cases(uncertain) },
     { name: 'test', title: 'Test pictures', cases: await cases(test) },
   ]
-  const subtitle = `road IoU ${measures.road_iou.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`
-  return writeOverlays(
-    dir,
-    groups.filter((group) => group.cases.length > 0),
-    { title, subtitle },
-  )
+  return groups.filter((group) => group.cases.length > 0)
 }
+
+/** The words above a contact sheet. */
+export const headingOf = (title: string, { measures }: Validation) => ({
+  title,
+  subtitle: `road IoU ${measures.road_iou.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`,
+})

@@ -1,6 +1,8 @@
 // How long a SavedModel's calls take on this machine.
 import { randomBytes } from 'node:crypto'
+import { cpus } from 'node:os'
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import { openSavedModel } from '../deploy/saved-model.ts'
 import type { Signature } from './graph/graph.ts'
 import { median } from './report/quantile.ts'
@@ -49,6 +51,35 @@ export async function timeCalls(
     milliseconds: median(times),
     calls: times.length,
   }))
+}
+
+/** What a picture takes a model, alone in its call: the median of some half second, and at least five calls, on this machine. */
+export interface Latency {
+  milliseconds: number
+  /** `AMD EPYC 7B13, 2 cores`, or `GPU`. */
+  machine: string
+}
+
+/** Times `score` with one picture of noise. */
+export function timePicture(
+  score: (pictures: Uint8Array, n: number) => Float32Array,
+  { width, height }: { width: number; height: number },
+): Latency {
+  const picture = new Uint8Array(randomBytes(width * height * 3))
+  const times: number[] = []
+  for (let i = 0; i < 2; i++) score(picture, 1)
+  const until = performance.now() + 500
+  while (times.length < 5 || performance.now() < until) {
+    const began = performance.now()
+    score(picture, 1)
+    times.push(performance.now() - began)
+  }
+  const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
+  const processors = cpus()
+  return {
+    milliseconds: median(times),
+    machine: gpu ? 'GPU' : `${processors[0]?.model.trim() ?? 'CPU'}, ${processors.length} cores`,
+  }
 }
 
 function noise(signature: Signature, batch: number): Record<string, tf.Tensor> {

@@ -16,9 +16,12 @@ import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
+import { listRuns } from './list-runs.ts'
 import { openLog } from './report/log.ts'
+import { measured, readCompared, writeMeasured } from './report/measured.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
+import { reportRun } from './report-run.ts'
 import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
 import { learningRateAt } from './schedule.ts'
 import { goOn, help, inputFor, readCommandLine, settle } from './settings.ts'
@@ -29,6 +32,8 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
+  if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
+
   // Settings
   const line = readCommandLine(args)
   if (!line) return void console.log(help)
@@ -37,6 +42,7 @@ async function train(args: string[]): Promise<void> {
   const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
+  const compared = await Promise.all(line.compare.map(readCompared))
 
   // Data
   if (line['leave-out']) settings.leaveOut = await readLeaveOut(line['leave-out'])
@@ -185,10 +191,13 @@ async function train(args: string[]): Promise<void> {
   network.load((await readCheckpoint(paths.best)).state)
   const finished = await finishRun(network, record, { ...settings, input, data, valPictures }, paths)
   network.close()
+  const about = { data, measuredOn: record.data, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
+  await writeMeasured(dir, measured({ ...record, ...about, classes: data.classes, data: record.data }, finished.validation))
+  await reportRun(paths.report, finished, about)
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
   console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
   console.log(
-    `Plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
+    `Report ${paths.report}; plots ${dir}/accuracy.png, ${dir}/loss.png; pictures ${paths.overlays}/contact-sheet.jpg; bundle ${paths.bundle}`,
   )
   console.log(`Run it: npm run agent -- --bundle ${paths.bundle}`)
 }

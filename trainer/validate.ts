@@ -2,7 +2,7 @@
 import type { ModelInput } from '../deploy/bundle.ts'
 import { batches, type Pictures } from './data/batches.ts'
 import type { Dataset, Sample } from './data/dataset.ts'
-import { type Measures, type PictureMeasures, startMeasuring } from './metrics/measure.ts'
+import { type Breakdown, type Measures, type PictureMeasures, startMeasuring } from './metrics/measure.ts'
 
 /** What a model says of a batch: probabilities as `score` of a bundle gives them, and the loss where it is known. */
 export interface Scores {
@@ -14,6 +14,7 @@ export interface Scores {
 
 export interface Validation {
   measures: Measures
+  breakdown: Breakdown
   loss: number
   pictures: (PictureMeasures & { sample: Sample })[]
 }
@@ -47,5 +48,5 @@ export async function validate(
     onProgress?.(done, samples.length)
   }
   const measured = measuring.pictures().map((one, i) => ({ ...one, sample: samples[i]! }))
-  return { measures: measuring.result(), loss: lossSum / lossWeight, pictures: measured }
+  return { measures: measuring.result(), breakdown: measuring.breakdown(), loss: lossSum / lossWeight, pictures: measured }
 }

@@ -125,12 +125,45 @@ describe('npm run trainer', () => {
       expect.arrayContaining(['contact-sheet.jpg', 'test-1-test_um_000000.jpg']),
     )
 
-    const evaluated = await run('evaluate.js', ['--bundle', 'whole/bundle', '--data', `kitti:${kitti}`, '--json'])
-    expect(evaluated.code).toBe(0)
+    const report = await readFile(join(dir, 'whole/report.html'), 'utf8')
+    expect(report).toContain(`kept: epoch ${rows.findIndex((row) => row.road_iou === best) + 1}`)
+    expect(report).not.toContain(dir)
+    const page = ['--report', 'again.html', '--compare', 'whole']
+    const evaluated = await run('evaluate.js', ['--bundle', 'whole/bundle', '--data', `kitti:${kitti}`, '--json', ...page])
+    expect(evaluated).toMatchObject({ code: 0, err: expect.not.stringContaining('Error') })
+    expect(await readFile(join(dir, 'again.html'), 'utf8')).toContain('<span class="quiet">+0.00</span> beside whole')
+    const listed = await run('train.js', ['runs', '.'])
+    expect(listed.out).toMatch(
+      new RegExp(`^run .*\\nwhole +\\d{4}-.* 25/25 +${manifest.measures.road_iou!.toFixed(4)} .*kitti:kitti`),
+    )
     const measures = JSON.parse(evaluated.out.trim().split('\n').at(-1)!)
     expect(measures.pictures).toBe(4)
     for (const name of ['road_iou', 'mean_iou', 'pixel_accuracy', 'max_f'])
       expect(measures[name]).toBeCloseTo(manifest.measures[name]!, 6)
+  })
+
+  it('evaluate measures confidence pictures beside ground truth, and leaves a bundle out', async () => {
+    const truth = join(kitti, 'training/gt_image_2')
+    await mkdir(join(dir, 'said'))
+    for (const file of await readdir(truth))
+      await sharp(join(truth, file))
+        .extractChannel('blue')
+        .toFile(join(dir, 'said', file))
+    const args = ['--predictions', 'said', '--ground-truth', truth, '--json']
+    const { code, out } = await run('evaluate.js', args)
+    expect(code).toBe(0)
+    const { categories } = JSON.parse(out.trim().split('\n').at(-1)!)
+    expect(categories.all).toMatchObject({ pictures: 20, MaxF: 1, AP: 1, PRE: 1, REC: 1, FPR: 0, FNR: 0 })
+    expect(categories.um).toEqual(categories.all)
+    await rm(join(dir, 'said/um_road_000003.png'))
+    expect(await run('evaluate.js', args)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('said/um_road_000003.png is missing\n'),
+    })
+    expect(await run('evaluate.js', [...args, '--bundle', 'whole/bundle'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('leave --bundle out'),
+    })
   })
 
   it('export writes the bundle of a run again in 16 bits, with what they change; not on other data', async () => {

@@ -70,7 +70,7 @@ export async function openKitti(name: string, folder: string): Promise<Layout> {
     road: 1,
     licence: licence.split('\n')[0]!.trim(),
     skipped,
-    readLabel,
+    readLabel: readRoadLabel,
   }
 }
 
@@ -86,7 +86,7 @@ async function pictureNames(dir: string, skipped: Skipped[]): Promise<Map<string
 }
 
 /** Magenta is road, red is valid and not road, black and blue lie outside the valid area. */
-async function readLabel(file: string): Promise<ClassIds> {
+export async function readRoadLabel(file: string): Promise<ClassIds> {
   const { width, height, bytes } = await readLabelPicture(file, 'colours')
   const ids = new Uint8Array(width * height)
   for (let pixel = 0, at = 0; pixel < ids.length; pixel++, at += 3) {

@@ -30,6 +30,24 @@ export interface RoadCurve {
   f: Float64Array
 }
 
+/** The pixels of one bin of a reliability diagram. */
+export interface CalibrationBin {
+  /** Their mean confidence that they are road, and the share of them that is, 0 to 1. */
+  confidence: number
+  road: number
+  pixels: number
+}
+
+export interface Calibration {
+  /** Sixteen bins of equal width over confidences 0 to 1, lowest first; bins without pixels are left out. */
+  bins: CalibrationBin[]
+  /**
+   * Expected calibration error: by how much confidence and share differ in a bin, averaged over all pixels (Naeini et al. 2015;
+   * Guo et al. 2017, of the confidence in road rather than in the more probable class). NaN without pixels.
+   */
+  error: number
+}
+
 export interface RoadCounts {
   /**
    * Counts one picture: class ids, the id that is road, and the confidence that a pixel is road: 0 to 1 in a
@@ -39,18 +57,27 @@ export interface RoadCounts {
   /** Over all pictures together. A share is NaN where there is nothing to divide by: no road, or nothing but road, in the truth. */
   compute(): RoadMeasures
   curve(): RoadCurve
+  calibration(): Calibration
 }
+
+const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0)
+
+/** Levels in a bin of the reliability diagram. */
+const levelsOfBin = 16
 
 /**
  * Starts counting. A pixel is called road at threshold k/255 when its confidence is that or more.
  *
  * Confidences are quantised by rounding down, so that `level >= k` is the same as `confidence >= k/255` without
  * quantisation (255 times a float32 is exact in a double). The development kit means the same, but compares k/255 in single
- * precision with k/255 in double, which moves about half of the levels into the neighbouring bin; we do not copy that.
+ * precision with k/255 in double, which moves about half of the levels into the neighbouring bin; of our own networks we do
+ * not copy that, of confidence pictures from elsewhere we do (confidence-pictures.ts).
  */
 export function startRoadCounts(): RoadCounts {
   const road = new Float64Array(levels)
   const other = new Float64Array(levels)
+  /** By level: sum of the confidences, 0 to 1, before they are rounded down. */
+  const confidences = new Float64Array(levels)
 
   function update(truth: Uint8Array | Int32Array, roadClass: number, confidence: Float32Array | Uint8Array) {
     if (truth.length !== confidence.length)
@@ -65,6 +92,7 @@ export function startRoadCounts(): RoadCounts {
       // A softmax may come out a hair above 1.
       const clipped = level < 0 ? 0 : level >= levels ? levels - 1 : level
       ofPicture[t === roadClass ? clipped : levels + clipped]!++
+      confidences[clipped]! += (confidence[i]! * scale) / (levels - 1)
     }
     for (let k = 0; k < levels; k++) {
       road[k]! += ofPicture[k]!
@@ -100,19 +128,19 @@ export function startRoadCounts(): RoadCounts {
       return { roadPixels, otherPixels, maxF: NaN, ap: NaN, precision: NaN, recall: NaN, fpr: NaN, fnr: NaN, threshold: NaN }
     let best = 0
     for (let k = 1; k < levels; k++) if (f[k]! > f[best]!) best = k
-    let sum = 0
+    let precisions = 0
     for (let tenths = 0; tenths <= 10; tenths++) {
       let largest = 0
       // Whole numbers compared, so that a recall of exactly 0.3 is 0.3.
       for (let k = 0; k < levels; k++)
         if (10 * truePositives[k]! >= tenths * roadPixels) largest = Math.max(largest, precision[k]!)
-      sum += largest
+      precisions += largest
     }
     return {
       roadPixels,
       otherPixels,
       maxF: f[best]!,
-      ap: sum / 11,
+      ap: precisions / 11,
       precision: precision[best]!,
       recall: recall[best]!,
       fpr: falsePositives[best]! / otherPixels,
@@ -121,5 +149,17 @@ export function startRoadCounts(): RoadCounts {
     }
   }
 
-  return { update, compute, curve }
+  function calibration(): Calibration {
+    const pixels = sum(road) + sum(other)
+    const bins: CalibrationBin[] = []
+    for (let from = 0; from < levels; from += levelsOfBin) {
+      const inBin = (counts: Float64Array) => sum(counts.subarray(from, from + levelsOfBin))
+      const count = inBin(road) + inBin(other)
+      if (count > 0) bins.push({ confidence: inBin(confidences) / count, road: inBin(road) / count, pixels: count })
+    }
+    const off = bins.reduce((total, bin) => total + bin.pixels * Math.abs(bin.confidence - bin.road), 0)
+    return { bins, error: off / pixels }
+  }
+
+  return { update, compute, curve, calibration }
 }

@@ -5,7 +5,7 @@ import type { Rectangle } from '../../deploy/fit-geometry.ts'
 import type { ClassIds } from '../data/dataset.ts'
 import { ignore } from '../data/dataset.ts'
 import { startConfusion } from './confusion.ts'
-import { startRoadCounts } from './kitti-road.ts'
+import { type Calibration, type RoadCurve, startRoadCounts } from './kitti-road.ts'
 import { type Classes, type Predicted, startPredicting } from './predict.ts'
 
 /** Measures at the labels' own resolution. Shares are 0 to 1, and NaN where there was nothing to measure. */
@@ -38,6 +38,16 @@ export interface PictureMeasures {
   /** NaN where the picture has no road and none was predicted. */
   road_iou: number
   pixel_accuracy: number
+  /** Share of the seen pixels that the model itself expects to have wrong: the mean of min(p, 1 - p), p the probability of road. */
+  uncertainty: number
+}
+
+/** What the measures are made of, for curves and tables. */
+export interface Breakdown {
+  /** Pixels of class `truth` taken for `predicted`, at [truth][predicted]. */
+  confusion: number[][]
+  curve: RoadCurve
+  calibration: Calibration
 }
 
 export interface Scored {
@@ -59,6 +69,7 @@ export interface Measuring {
    */
   add(scored: Scored): ClassIds
   result(): Measures
+  breakdown(): Breakdown
   /** In the order they were added. */
   pictures(): PictureMeasures[]
 }
@@ -78,6 +89,12 @@ function labelled(ids: Uint8Array): number {
   let count = 0
   for (let i = 0; i < ids.length; i++) if (ids[i] !== ignore) count++
   return count
+}
+
+function uncertainty(probability: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < probability.length; i++) sum += Math.min(probability[i]!, 1 - probability[i]!)
+  return sum / probability.length
 }
 
 /** Starts measuring a model of these classes. Add pictures one by one; `result` may be asked for at any time. */
@@ -108,7 +125,7 @@ export function startMeasuring({ classes, road }: Classes): Measuring {
     roadCounts.update(inside, road, confidence)
     labelledPixels += labelled(truth.ids)
     const { iou, pixelAccuracy } = ofPicture.compute()
-    list.push({ name, road_iou: iou[road]!, pixel_accuracy: pixelAccuracy })
+    list.push({ name, road_iou: iou[road]!, pixel_accuracy: pixelAccuracy, uncertainty: uncertainty(confidence) })
     return whole
   }
 
@@ -136,7 +153,13 @@ export function startMeasuring({ classes, road }: Classes): Measuring {
     }
   }
 
-  return { add, result, pictures: () => list.slice() }
+  const breakdown = (): Breakdown => ({
+    confusion: classes.map((_, id) => Array.from(total.counts.subarray(id * classes.length, (id + 1) * classes.length))),
+    curve: roadCounts.curve(),
+    calibration: roadCounts.calibration(),
+  })
+
+  return { add, result, breakdown, pictures: () => list.slice() }
 }
 
 /** Measures as a flat list of finite numbers, for a bundle's manifest and for JSON: `iou.road` and so on for the classes. */

@@ -28,6 +28,22 @@ export function pickCases<T extends { road_iou: number }>(
   return { best, middling: between.slice(start, start + count), worst: worst.reverse() }
 }
 
+/**
+ * Those of which the model is least certain, the least certain first, without those that are `shown` already. Pictures are in
+ * the order of their drives: of neighbouring frames, which look alike, one is enough.
+ */
+export function pickUncertain<T extends { uncertainty: number }>(pictures: readonly T[], shown: readonly T[], each = 3): T[] {
+  const apart = Math.floor(pictures.length / (4 * each))
+  const places = pictures
+    .map((_, place) => place)
+    .filter((place) => !shown.includes(pictures[place]!))
+    .sort((a, b) => pictures[b]!.uncertainty - pictures[a]!.uncertainty)
+  const picked: number[] = []
+  for (const place of places)
+    if (picked.length < each && picked.every((other) => Math.abs(other - place) > apart)) picked.push(place)
+  return picked.map((place) => pictures[place]!)
+}
+
 /** The picture at its own size with its caption below. */
 async function captioned(picture: RawPicture, shown: OverlayCase): Promise<Buffer> {
   const { width, height } = picture

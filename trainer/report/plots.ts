@@ -79,7 +79,7 @@ export function accuracyRange(percent: number[]): Range {
 }
 
 /** 1, 2 and 5 times the powers of ten around these values: the ticks of a logarithmic axis. */
-function logTicks(min: number, max: number): number[] {
+export function logTicks(min: number, max: number): number[] {
   const ticks: number[] = []
   for (let power = Math.floor(Math.log10(min)) - 1; power <= Math.ceil(Math.log10(max)); power++)
     for (const digit of [1, 2, 5]) ticks.push(Number((digit * 10 ** power).toPrecision(1)))
@@ -206,6 +206,10 @@ function accuracyOption(rows: readonly EpochRow[], settings: PlotSettings): Opti
   }
 }
 
+/** What a loss is called beside its axis. */
+export const lossTitle = (loss: string) =>
+  loss === 'cross-entropy' ? 'Cross-entropy loss (nats per pixel)' : `Loss (${loss.replace('+', ' + ')})`
+
 function lossOption(rows: readonly EpochRow[], settings: PlotSettings): Option {
   const best = bestOf(rows, settings)
   const values = rows.flatMap((row) => [row.train_loss, row.val_loss]).filter(Number.isFinite)
@@ -216,7 +220,7 @@ function lossOption(rows: readonly EpochRow[], settings: PlotSettings): Option {
     ? `After epoch ${last.epoch}: training ${digits(last.train_loss)}, validation ${digits(last.val_loss)}`
     : 'No epoch yet'
   const { loss = 'cross-entropy' } = settings
-  const name = loss === 'cross-entropy' ? 'Cross-entropy loss (nats per pixel)' : `Loss (${loss.replace('+', ' + ')})`
+  const name = lossTitle(loss)
   // Below one decade a linear axis is easier to read.
   const logarithmic = min > 0 && max / min > 10
   const ticks = logarithmic ? logTicks(min, max) : []

@@ -36,8 +36,8 @@ test('two pictures at the model’s own size give the numbers worked out by hand
   // The lowest level above 0.2 that still leaves every wrong pixel but one below.
   expect(result.threshold).toBeCloseTo(52 / 255, 12)
   expect(measuring.pictures()).toEqual([
-    { name: 'first', road_iou: 0.5, pixel_accuracy: 5 / 7 },
-    { name: 'second', road_iou: 1, pixel_accuracy: 1 },
+    { name: 'first', road_iou: 0.5, pixel_accuracy: 5 / 7, uncertainty: expect.closeTo(1.5 / 8, 6) },
+    { name: 'second', road_iou: 1, pixel_accuracy: 1, uncertainty: expect.closeTo(0.1, 6) },
   ])
 })
 

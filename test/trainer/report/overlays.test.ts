@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { drawOverlay, type OverlayCase } from '../../../trainer/report/overlay.ts'
-import { pickCases, writeOverlays } from '../../../trainer/report/overlays.ts'
+import { pickCases, pickUncertain, writeOverlays } from '../../../trainer/report/overlays.ts'
 
 const [width, height] = [120, 80]
 let dir: string
@@ -132,4 +132,17 @@ test('best, middling and worst are picked by road IoU, none twice, pictures with
   expect(values(3, pictures.slice(0, 2))).toEqual([[0.9], [], [0.5]])
   expect(values(3, pictures.slice(0, 1))).toEqual([[0.5], [], []])
   expect(values(3, [])).toEqual([[], [], []])
+})
+
+test('of the pictures not shown yet the least certain are picked, the least certain first', () => {
+  const pictures = [0.1, 0.4, 0.2, 0.3, 0.05].map((uncertainty) => ({ uncertainty }))
+  const uncertain = pickUncertain(pictures, [pictures[1]!], 2)
+  expect(uncertain).toEqual([{ uncertainty: 0.3 }, { uncertainty: 0.2 }])
+})
+
+test('of neighbouring uncertain pictures one is picked', () => {
+  // 24 pictures in the order of their drive, the least certain in the middle and a second, lower peak at 20.
+  const pictures = Array.from({ length: 24 }, (_, i) => ({ uncertainty: 1 / (1 + Math.abs(i - 12)) + (i === 20 ? 0.2 : 0) }))
+  const uncertain = pickUncertain(pictures, [], 2)
+  expect(uncertain.map((one) => pictures.indexOf(one))).toEqual([12, 20])
 })
