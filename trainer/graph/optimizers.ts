@@ -1,6 +1,7 @@
 // Rules by which weights learn, as TensorFlow's own update ops (tensorflow/core/kernels/training_ops.cc). A rule is a line
 // of a table: what it keeps per weight, its numbers, and the op.
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { Attrs, Graph, Output } from './graph.ts'
 import { l2Loss } from './ops.ts'
 
@@ -118,10 +119,6 @@ export function applyOptimizer(
     finite ? graph.add('SelectV2', [finite.ref, value.ref, scalar(graph, neutral).ref], { T: float32 }) : value.ref
   const rate = unless(learningRate, 0)
   const share = graph.add('Mul', [rate, scalar(graph, optimizer.weightDecay).ref], { T: float32 }, 'decay_share')
-  const length = scalar(graph, 1e-30)
-  const remainder = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 })
-  const relative = graph.add('RealDiv', [share, remainder], { T: float32 })
-  const pull = graph.add('RealDiv', [relative, length.ref], { T: float32 }, 'decay_pull')
   const update = rule(graph, optimizer, rate, step, (value, neutral) => unless(scalar(graph, value), neutral))
   return gradients.map(([name, gradient]) => {
     const { handle, read, shape } = states.get(name)!
@@ -132,14 +129,29 @@ export function applyOptimizer(
     if (optimizer.weightDecay === 0 || shape.length < 2)
       // Forward comes first, even where the gradient does not depend on the value.
       return graph.add(op, [handle, ...kept, ...inputs, `^${read.ref}`], { ...types, ...attrs }, `${name}/update`)
-    // Before the update, and in place: a proximal step of nearly no length is weight / (1 + length * pull), its gradient
-    // is not felt. A product of the weight would take its memory once more.
-    const decay = graph.add(
-      'ResourceApplyProximalGradientDescent',
-      [handle, length.ref, scalar(graph, 0).ref, pull, counting, `^${read.ref}`],
-      types,
-      `${name}/decay`,
-    )
+    const decay = (onGpu() ? decayed : decayedInPlace)(graph, states.get(name)!, share, counting)
     return graph.add(op, [handle, ...kept, ...inputs, `^${decay}`], { ...types, ...attrs }, `${name}/update`)
   })
+}
+
+const onGpu = () => (tf.findBackend('tensorflow') as NodeJSKernelBackend).isUsingGpuDevice
+
+/** A node that leaves 1 - `share` of a weight, once its gradient is there: until then the product would take its memory again. */
+export function decayed(graph: Graph, { handle, read }: State, share: string, gradient: string): string {
+  const rest = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 })
+  const product = graph.add('Mul', [read.ref, rest, `^${gradient.split(':')[0]}`], { T: float32 })
+  return graph.add('AssignVariableOp', [handle, product], { dtype: float32 }, 'decay')
+}
+
+/**
+ * The same without a copy of the weight, by an op that TensorFlow has for CPUs alone: a proximal step of nearly no length is
+ * weight / (1 + length * pull), and its gradient is not felt.
+ */
+export function decayedInPlace(graph: Graph, { handle, read }: State, share: string, gradient: string): string {
+  const length = scalar(graph, 1e-30)
+  const rest = graph.add('Sub', [scalar(graph, 1).ref, share], { T: float32 })
+  const relative = graph.add('RealDiv', [share, rest], { T: float32 })
+  const pull = graph.add('RealDiv', [relative, length.ref], { T: float32 })
+  const inputs = [handle, length.ref, scalar(graph, 0).ref, pull, gradient, `^${read.ref}`]
+  return graph.add('ResourceApplyProximalGradientDescent', inputs, { T: float32, use_locking: { bool: false } }, 'decay')
 }

@@ -2,7 +2,14 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { Graph } from '../../../trainer/graph/graph.ts'
-import { applyOptimizer, declareState, type Optimizer, slots } from '../../../trainer/graph/optimizers.ts'
+import {
+  applyOptimizer,
+  decayed,
+  decayedInPlace,
+  declareState,
+  type Optimizer,
+  slots,
+} from '../../../trainer/graph/optimizers.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 import { openTraining, type Training } from '../../../trainer/graph/training.ts'
 import { normal } from './recorded.ts'
@@ -55,6 +62,31 @@ const adam = { kind: 'adamw', beta1: 0.8, beta2: 0.99, epsilon: 1e-8, ...plain }
 const rate = (step: number) => 0.01 / step
 
 describe('an optimizer in the graph', () => {
+  it.each([decayed, decayedInPlace])('takes the share of a weight that decays, nothing where it is 0: %o', async (decay) => {
+    const graph = new Graph()
+    const [shape, scalar] = [[3, 40], []]
+    const weight = declareState(graph, 'weight', shape)
+    const value = graph.placeholder('value', shape, 'float32')
+    const gradient = graph.placeholder('gradient', shape, 'float32')
+    const share = graph.placeholder('share', scalar, 'float32')
+    const float32 = { type: 'float32' } as const
+    const written = graph.add('AssignVariableOp', [weight.handle, value.ref], { dtype: float32 })
+    graph.sign('write', { value }, { value }, [written])
+    graph.sign('decay', { gradient, share }, { share }, [decay(graph, weight, share.ref, gradient.ref)])
+    graph.sign('read', {}, { weight: weight.read })
+    const session = await openSession(graph)
+    const before = normal(shape, 5)
+    for (const part of [0, 1e-6, 0.01, 0.5]) {
+      session.call('write', { value: before })
+      session.call('decay', { gradient: normal(shape, 6), share: tf.scalar(part) })
+      const after = session.call('read', {}).weight!.dataSync()
+      const wanted = [...before.dataSync()].map((number) => number * (1 - part))
+      if (part === 0) expect([...after]).toEqual(wanted)
+      expect(Math.max(...wanted.map((number, i) => Math.abs(after[i]! - number) / Math.abs(number)))).toBeLessThan(3e-7)
+    }
+    session.close()
+  })
+
   it.each<[string, Optimizer, () => tf.Optimizer]>([
     ['SGD', { kind: 'sgd', momentum: 0, ...plain }, () => tf.train.sgd(rate(1))],
     ['SGD with momentum', { kind: 'sgd', momentum: 0.9, ...plain }, () => tf.train.momentum(rate(1), 0.9)],
