@@ -1,5 +1,4 @@
 // Measures a bundle on labelled pictures:  npm run evaluate -- --bundle DIR --data camvid:DIR   (--help for more)
-
 import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
 import { loadBundle } from '../deploy/run-bundle.ts'

@@ -66,7 +66,9 @@ async function exportRun(args: string[]): Promise<void> {
   network.load(state)
   const calibration = int8 && { calibration: await loadPictures(data, spread(data.train, calibrationPictures), input) }
   const options = { compute, storage, ...calibration, batch: settings.batch, input, data, valPictures }
-  console.log(`${summary(await finishRun(network, record, options, { bundle }))}.\nBundle ${bundle}`)
+  const finished = await finishRun(network, record, options, { bundle })
+  const { milliseconds, machine } = finished.latency
+  console.log(`${summary(finished)}.\nA picture takes ${milliseconds.toFixed(1)} ms (${machine}).\nBundle ${bundle}`)
   network.close()
 }
 

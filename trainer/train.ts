@@ -192,7 +192,10 @@ async function train(args: string[]): Promise<void> {
   const finished = await finishRun(network, record, { ...settings, input, data, valPictures }, paths)
   network.close()
   const about = { data, measuredOn: record.data, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
-  await writeMeasured(dir, measured({ ...record, ...about, classes: data.classes, data: record.data }, finished.validation))
+  await writeMeasured(
+    dir,
+    measured({ name: record.name, split: about.split, data: record.data, classes: data.classes }, finished.validation),
+  )
   await reportRun(paths.report, finished, about)
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
   console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
