@@ -49,7 +49,6 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   })
   known.watch(cameras, inference)
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
-  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name })
 
   let ending = false
   async function end(code: number, why: string | Error) {
@@ -64,6 +63,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
+  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name })
 }
 
 const command = readCommand(process.argv.slice(2))
