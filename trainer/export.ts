@@ -4,13 +4,13 @@ import { z } from 'zod'
 import { expectReplaceable } from '../deploy/bundle.ts'
 import { parseOptions } from '../deploy/options.ts'
 import { readCheckpoint } from './checkpoint.ts'
+import { Precision } from './command-line.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork } from './learner.ts'
 import { expectSameData, readRun, runPaths } from './run.ts'
-import { Precision } from './settings.ts'
 
 const help = `npm run export -- --run DIR [options]
 

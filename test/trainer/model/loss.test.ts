@@ -1,9 +1,10 @@
 // The losses against the same sums in plain JavaScript, and that training can make each small.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
+import { readCommandLine } from '../../../trainer/command-line.ts'
 import { openLearner } from '../../../trainer/learner.ts'
 import { batchLoss, type Loss } from '../../../trainer/model/loss.ts'
-import { readCommandLine, settle } from '../../../trainer/settings.ts'
+import { settle } from '../../../trainer/settings.ts'
 import { normal, recorded } from '../graph/recorded.ts'
 
 const [n, h, w, classes] = [2, 5, 7, 3] as const
