@@ -38,7 +38,7 @@ const options = {
   data: [
     z.array(z.string()).default([]),
     'LAYOUT:PATH',
-    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map) or groundtruth:FILE (output manifest of SageMaker Ground Truth). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
+    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map) groundtruth:FILE (output manifest of SageMaker Ground Truth) or, with --teacher, pictures:DIR (without labels). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
   ],
   classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
   'class-map': [
@@ -91,6 +91,12 @@ const options = {
     'none|balanced|W,W,…',
     'How much pixels of each class count in the cross-entropy. balanced: all classes the same together.',
   ],
+  teacher: [
+    z.string().optional(),
+    'RUN',
+    'Learn from the best epoch of a finished run too, usually of a wider network (distillation): what it says of each pixel counts beside the labels.',
+  ],
+  'teacher-share': [number(0, 1).prefault('0.5'), 'SHARE', "The teacher's part in the loss; the labels have the rest."],
   ema: [
     number(0, 0.99999).optional(),
     'DECAY',

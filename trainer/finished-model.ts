@@ -1,4 +1,5 @@
 // The network as it will run on a device, before it is written as a bundle: for the final measures and pictures.
+import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { type Manifest, type ModelInput, modelFile, writeBundle } from '../deploy/bundle.ts'
 import type { Dataset } from './data/dataset.ts'
@@ -57,7 +58,7 @@ function manifest(
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
   const { name, started, commit, settings, data } = record
-  const { data: _, ...told } = settings
+  const { data: _, teacher, ...told } = settings
   return {
     name,
     created: started,
@@ -69,6 +70,6 @@ function manifest(
     ...(precision && { precision }),
     data,
     commit,
-    settings: told,
+    settings: { ...told, ...(teacher && { teacher: basename(teacher) }) },
   }
 }

@@ -9,8 +9,9 @@ import { openTraining } from './graph/training.ts'
 import { augment, augmentations } from './model/augment.ts'
 import { probability } from './model/export.ts'
 import { type Architecture, buildFcn, normalise, variables } from './model/fcn.ts'
-import { batchLoss } from './model/loss.ts'
+import { batchLoss, distillation } from './model/loss.ts'
 import type { Settings } from './settings.ts'
+import type { Teacher } from './teacher.ts'
 import type { Scores } from './validate.ts'
 
 export interface Network {
@@ -66,12 +67,20 @@ function collectGarbage(): void {
   collect()
 }
 
-/** Builds the network and records its training step; takes seconds. `classWeights`: by class id, as in `batchLoss`. */
+/** What a run learns from beside the labels. */
+interface Guidance {
+  /** By class id, as in `batchLoss`. */
+  classWeights?: readonly number[] | undefined
+  /** Its part in the loss is the settings' `teacherShare`. */
+  teacher?: Teacher | undefined
+}
+
+/** Builds the network and records its training step; takes seconds. */
 export async function openLearner(
   settings: Settings,
   input: ModelInput,
   classes: number,
-  classWeights?: readonly number[],
+  { classWeights, teacher }: Guidance = {},
 ): Promise<Learner> {
   const { model, parameters, close } = buildNetwork(settings, input, classes)
   const { batch, seed } = settings
@@ -93,7 +102,12 @@ export async function openLearner(
     seed,
     loss(inputs, seed) {
       const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
-      return batchLoss(model.apply(normalise(pictures), { training: true }) as tf.Tensor4D, labels, wanted).loss
+      const seen = normalise(pictures)
+      const logits = model.apply(seen, { training: true }) as tf.Tensor4D
+      const { loss } = batchLoss(logits, labels, wanted)
+      if (!teacher) return loss
+      const share = settings.teacherShare
+      return tf.add<tf.Scalar>(tf.mul(loss, 1 - share), tf.mul(distillation(logits, teacher.logits(seen)), share))
     },
     evaluate({ pictures, labels }) {
       const logits = model.apply(normalise(pictures!)) as tf.Tensor4D

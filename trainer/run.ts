@@ -89,6 +89,7 @@ const before = {
   minEpochs: 5,
   tolerance: 0,
   ema: 0,
+  teacherShare: 0,
 } as const
 
 /** Reads the record of a run that is to go on. */

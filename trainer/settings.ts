@@ -58,6 +58,9 @@ export interface Settings extends Preset {
   momentum: number
   loss: (typeof losses)[number]
   classWeights: 'none' | 'balanced' | number[]
+  /** A finished run to learn from, and its part in the loss, 0 to 1. */
+  teacher?: string
+  teacherShare: number
   patience: number
   minEpochs: number
   tolerance: number
@@ -101,6 +104,8 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     momentum: line.momentum,
     loss: line.loss,
     classWeights: line['class-weights'],
+    ...(line.teacher ? { teacher: line.teacher } : {}),
+    teacherShare: line['teacher-share'],
     patience: line.patience ?? 0,
     minEpochs: line['min-epochs'],
     tolerance: line.tolerance,

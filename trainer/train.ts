@@ -27,6 +27,7 @@ import { commit, described, expectSameData, newRunFolder, readRun, runPaths, sav
 import { learningRateAt } from './schedule.ts'
 import { goOn, inputFor, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
+import { openTeacher } from './teacher.ts'
 import { validate } from './validate.ts'
 
 /** Made when there is no data set: enough to see the whole chain work. */
@@ -58,6 +59,8 @@ async function train(args: string[]): Promise<void> {
       throw new Error(
         `Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`,
       )
+  if (!settings.teacher && data.train.some(({ label }) => label === undefined))
+    throw new Error('--data pictures:DIR has no labels: name a run that tells what is road in them by --teacher RUN')
   const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
   const input: ModelInput = resumed?.input ?? {
     ...size,
@@ -82,7 +85,9 @@ async function train(args: string[]): Promise<void> {
 
   // Model
   const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
-  const learner = await openLearner(settings, input, data.classes.length, weights)
+  const teacher = settings.teacher ? await openTeacher(settings.teacher, input, data.classes) : undefined
+  const learner = await openLearner(settings, input, data.classes.length, { classWeights: weights, teacher })
+  teacher?.close()
   const checkpoint = resumed && (await readCheckpoint(paths.last))
   if (checkpoint) {
     learner.restore(checkpoint.state)

@@ -185,6 +185,40 @@ describe('npm run trainer', () => {
     })
   })
 
+  it('learns from a teacher alone, also on pictures without labels, and says what it needs', async () => {
+    await mkdir(join(dir, 'unlabelled/drive'), { recursive: true })
+    for (const n of [0, 1, 2])
+      await copyFile(join(kitti, `training/image_2/um_00000${n}.png`), join(dir, `unlabelled/drive/${n}.png`))
+    const data = ['--data', 'pictures:unlabelled', '--data', `kitti:${kitti}`]
+    const taught = ['--teacher', 'whole', '--teacher-share', '1', '--epochs', '20', '--learning-rate', '0.01']
+    const { code, out, err } = await run('train.js', [...small, ...data, ...taught, '--run', 'taught'])
+    expect(err).not.toMatch(/Expected|Error/)
+    expect(code).toBe(0)
+    expect(out).toMatch(/pictures:unlabelled\n +training pictures +3 +3 to train on, 0 to validate on/)
+    const rows = await readLog(join(dir, 'taught/log.csv'))
+    expect(Math.max(...rows.map((row) => row.road_iou))).toBeGreaterThan(0.75)
+    expect(await readFile(join(dir, 'taught/bundle/manifest.json'), 'utf8')).not.toContain(dir)
+
+    const alone = await run('train.js', [...small, ...data, '--run', 'alone'])
+    expect(alone).toMatchObject({ code: 1, err: expect.stringMatching(/no labels.*--teacher RUN/) })
+    const others = ['--data', 'pairs:nothing', '--class-map', '0=grass,1=road,2=sky', '--classes', 'all']
+    await mkdir(join(dir, 'nothing/images'), { recursive: true })
+    await mkdir(join(dir, 'nothing/masks'), { recursive: true })
+    for (const n of [0, 1]) {
+      await copyFile(join(kitti, `training/image_2/um_00000${n}.png`), join(dir, `nothing/images/${n}.png`))
+      await sharp(Buffer.alloc(96 * 48, n), { raw: { width: 96, height: 48, channels: 1 } })
+        .toColourspace('b-w')
+        .png()
+        .toFile(join(dir, `nothing/masks/${n}.png`))
+    }
+    const unlike = await run('train.js', [...small, ...others, '--teacher', 'whole', '--run', 'unlike'])
+    expect(unlike).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/knows grass, road, sky, found one in whole that knows/),
+    })
+    expect(await readdir(dir)).not.toEqual(expect.arrayContaining(['unlike']))
+  })
+
   it('stopped by SIGTERM and resumed, ends where an uninterrupted run ends', async () => {
     const rule = ['--optimizer', 'sgd', '--schedule', 'poly', '--loss', 'cross-entropy+dice', '--class-weights', 'balanced']
     const settings = [...small, '--epochs', '4', '--data', `kitti:${kitti}`, '--dropout', '0.3', ...rule]

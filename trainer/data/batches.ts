@@ -2,7 +2,7 @@
 // seeded random order and made ready ahead of time, so that a step finds its batch waiting.
 import type { ModelInput } from '../../deploy/bundle.ts'
 import { fitPicture } from '../../deploy/fit-picture.ts'
-import type { Dataset, Sample } from './dataset.ts'
+import { type Dataset, ignore, type Sample } from './dataset.ts'
 import { mapBounded } from './each.ts'
 import { fitLabel } from './fit-label.ts'
 import { random, shuffled } from './random.ts'
@@ -20,7 +20,7 @@ type Input = Pick<ModelInput, 'width' | 'height' | 'fit'>
 export interface Labelled {
   /** RGB [height, width, 3]. */
   picture: Uint8Array
-  /** Class ids [height, width]. */
+  /** Class ids [height, width], all `ignore` for a picture without a label. */
   label: Uint8Array
 }
 
@@ -33,7 +33,7 @@ export interface Pictures {
 
 /**
  * Decodes the samples' pictures and labels into memory, or, where they would take more than `budgetBytes`, prepares to
- * read them when they are needed. Throws where a sample has no label or a file cannot be read.
+ * read them when they are needed. Of a sample without a label every pixel is `ignore`. Throws where a file cannot be read.
  */
 export async function loadPictures(
   dataset: Pick<Dataset, 'readLabel'>,
@@ -50,10 +50,11 @@ export async function loadPictures(
 
 async function readSample(
   { readLabel }: Pick<Dataset, 'readLabel'>,
-  { name, picture, label }: Sample,
+  { picture, label }: Sample,
   input: Input,
 ): Promise<Labelled> {
-  if (label === undefined) throw new Error(`Expected a label for ${name} (${picture}), found none`)
+  if (label === undefined)
+    return { picture: await fitPicture(picture, input), label: new Uint8Array(input.width * input.height).fill(ignore) }
   const [pixels, ids] = await Promise.all([fitPicture(picture, input), readLabel(label)])
   return { picture: pixels, label: fitLabel(ids, input) }
 }

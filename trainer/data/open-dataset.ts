@@ -4,6 +4,7 @@ import type { Dataset } from './dataset.ts'
 import { openGroundTruth } from './groundtruth.ts'
 import { openKitti } from './kitti.ts'
 import { openPairs } from './pairs.ts'
+import { openPictures } from './pictures.ts'
 import { type Layout, type SplitOptions, splitDatasets } from './split.ts'
 
 export interface OpenOptions extends SplitOptions {
@@ -18,6 +19,7 @@ const layouts: Record<string, (name: string, dir: string, options: OpenOptions) 
   camvid: openCamvid,
   pairs: openPairs,
   groundtruth: openGroundTruth,
+  pictures: openPictures,
 }
 
 /**
@@ -44,9 +46,10 @@ async function openLayout(spec: string, options: OpenOptions): Promise<Layout> {
  * the classes differ.
  */
 export function joinDatasets(datasets: Dataset[]): Dataset {
-  const [first, ...others] = datasets
+  // Pictures without labels know no classes.
+  const [first = datasets[0], ...others] = datasets.filter(({ classes }) => classes.length > 0)
   if (first === undefined) throw new Error('Expected at least one data set, found none')
-  if (others.length === 0) return first
+  if (datasets.length === 1) return first
   const names = (dataset: Dataset) => dataset.classes.map(({ name }) => name).join(', ')
   for (const other of others)
     if (names(other) !== names(first))

@@ -34,7 +34,7 @@ const foldersKept = 2
  * are, and where nothing would be left to train on.
  */
 export function splitDatasets(layouts: readonly Layout[], options: SplitOptions): Dataset[] {
-  const all = layouts.flatMap(({ train }) => train)
+  const all = layouts.flatMap(({ train }) => train).filter(({ label }) => label !== undefined)
   const known = new Set(all.flatMap(({ name, drive }) => [name, drive]))
   const names = layouts.map(({ name }) => name).join(' + ')
   const leaveOut = new Set<string>()
@@ -50,6 +50,7 @@ export function splitDatasets(layouts: readonly Layout[], options: SplitOptions)
   if (leaveOut.size > 0 && all.every(leftOut))
     throw new Error(`--leave-out: expected something to train on, found all of ${names} left out: ${counted(all)}`)
   return layouts.map((layout) => {
+    if (layout.train.every(({ label }) => label === undefined)) return layout
     if (leaveOut.size > 0) return parted(layout, leftOut)
     const { usualSplit, train } = layout
     const split = options.split ?? usualSplit

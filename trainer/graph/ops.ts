@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { createTensorsTypeOpAttr, type NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 
+type OpAttribute = ReturnType<typeof createTensorsTypeOpAttr>
+
 const node = () => tf.backend() as NodeJSKernelBackend
 
 /**
@@ -51,9 +53,22 @@ export function batchNormTraining(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.T
  */
 export function sparseSoftmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
   const attrs = [createTensorsTypeOpAttr('T', 'float32'), createTensorsTypeOpAttr('Tlabels', 'int32')]
+  return crossEntropy('SparseSoftmaxCrossEntropyWithLogits', attrs, logits, labels)
+}
+
+/**
+ * The same against probabilities, through which no gradient flows.
+ * @param probabilities float32 [rows, classes]
+ * @returns float32 [rows]
+ */
+export const softmaxCrossEntropy = (logits: tf.Tensor2D, probabilities: tf.Tensor2D): tf.Tensor1D =>
+  crossEntropy('SoftmaxCrossEntropyWithLogits', [createTensorsTypeOpAttr('T', 'float32')], logits, probabilities)
+
+/** Both ops give the gradient along with the loss. */
+function crossEntropy(op: string, attrs: OpAttribute[], logits: tf.Tensor2D, target: tf.Tensor): tf.Tensor1D {
   const entropy = tf.customGrad((...args) => {
     const [logits, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc]
-    const [loss, gradient] = node().executeMultipleOutputs('SparseSoftmaxCrossEntropyWithLogits', attrs, [logits, labels], 2)
+    const [loss, gradient] = node().executeMultipleOutputs(op, attrs, [logits, target], 2)
     save([gradient!])
     return { value: loss!, gradFunc: (dy: tf.Tensor, [gradient]: tf.Tensor[]) => tf.mul(gradient!, tf.expandDims(dy, 1)) }
   })

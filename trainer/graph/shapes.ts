@@ -108,6 +108,11 @@ const reshape: Infer = ([x, wanted]) => {
   return [{ shape: shape.map((size) => (size === -1 ? util.sizeFromShape(x!.shape) / rest : size)), dtype: x!.dtype }]
 }
 
+const lossAndGradient: Infer = ([logits]) => [
+  { shape: logits!.shape.slice(0, 1), dtype: logits!.dtype },
+  { shape: logits!.shape, dtype: logits!.dtype },
+]
+
 const drawn: Infer = ([shape], attrs) => [{ shape: known(shape, 'the shape of random numbers'), dtype: type(attrs, 'dtype') }]
 
 const table: Record<string, Infer> = {
@@ -304,10 +309,8 @@ const table: Record<string, Infer> = {
     { shape: [0], dtype: 'float32' },
     { shape: [0], dtype: 'float32' },
   ],
-  SparseSoftmaxCrossEntropyWithLogits: ([logits]) => [
-    { shape: logits!.shape.slice(0, 1), dtype: logits!.dtype },
-    { shape: logits!.shape, dtype: logits!.dtype },
-  ],
+  SoftmaxCrossEntropyWithLogits: lossAndGradient,
+  SparseSoftmaxCrossEntropyWithLogits: lossAndGradient,
   StatelessRandomUniform: drawn,
   StatelessRandomNormal: drawn,
 }

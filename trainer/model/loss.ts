@@ -1,7 +1,7 @@
 // What training makes small, and the state of it on validation pictures.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { ignore } from '../data/dataset.ts'
-import { sparseSoftmaxCrossEntropy } from '../graph/ops.ts'
+import { softmaxCrossEntropy, sparseSoftmaxCrossEntropy } from '../graph/ops.ts'
 
 export const losses = ['cross-entropy', 'dice', 'cross-entropy+dice'] as const
 
@@ -9,6 +9,15 @@ export interface Loss {
   loss: (typeof losses)[number]
   /** By class id, how much a pixel of it counts in the cross-entropy; left out: all the same. */
   classWeights?: readonly number[]
+}
+
+/**
+ * How far the network is from its teacher: cross-entropy with the teacher's probabilities, mean of all pixels, labelled or not.
+ * @param logits float32 [n, h, w, classes], and the teacher's of the same pictures
+ */
+export function distillation(logits: tf.Tensor4D, teacher: tf.Tensor4D): tf.Scalar {
+  const [student, wanted] = [logits, teacher].map((of) => tf.reshape(of, [-1, logits.shape[3]]) as tf.Tensor2D)
+  return tf.mean(softmaxCrossEntropy(student!, tf.softmax(wanted!)))
 }
 
 /** Below what any labelled pixels weigh: where there are none, the loss is 0 and not 0 / 0. */

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
 import { readCommandLine } from '../../../trainer/command-line.ts'
 import { openLearner } from '../../../trainer/learner.ts'
-import { batchLoss, type Loss } from '../../../trainer/model/loss.ts'
+import { batchLoss, distillation, type Loss } from '../../../trainer/model/loss.ts'
 import { settle } from '../../../trainer/settings.ts'
 import { normal, recorded } from '../graph/recorded.ts'
 
@@ -96,6 +96,26 @@ describe('the loss of a batch', () => {
     const before = tf.memory().numTensors
     for (const one of wanted) tf.dispose(Object.values(batchLoss(logits, ids, one)))
     expect(tf.memory().numTensors).toBe(before)
+  })
+})
+
+describe('what a teacher says', () => {
+  const teacher = normal([n, h, w, classes], 6) as tf.Tensor4D
+
+  it('counts as cross-entropy with its probabilities, at every pixel', async () => {
+    const [wanted, values] = [probabilities(teacher.dataSync()), logits.dataSync()]
+    const of = (x: tf.Tensor, y: tf.Tensor) => distillation(x as tf.Tensor4D, y as tf.Tensor4D)
+    const both = (x: tf.Tensor, y: tf.Tensor) => [of(x, y), tf.grad((x) => of(x, y))(x)]
+    const student = probabilities(values)
+    const golden =
+      wanted.flatMap((row, i) => row.map((p, c) => -p * Math.log(student[i]![c]!))).reduce((a, b) => a + b) / pixels
+    for (const [value, gradient] of [both(logits, teacher), await recorded(both, [logits, teacher])]) {
+      expect(value!.dataSync()[0]).toBeCloseTo(golden, 5)
+      for (const [i, found] of gradient!.dataSync().entries()) {
+        const [pixel, c] = [Math.floor(i / classes), i % classes]
+        expect(found).toBeCloseTo((student[pixel]![c]! - wanted[pixel]![c]!) / pixels, 6)
+      }
+    }
   })
 })
 
