@@ -6,7 +6,6 @@ import { comparePrecision, type Export } from './compare-precision.ts'
 import { batches } from './data/batches.ts'
 import { finishModel } from './finished-model.ts'
 import type { Network } from './learner.ts'
-import { flatMeasures } from './metrics/measure.ts'
 import { foldedFcn } from './model/fcn.ts'
 import { type Ranges, widen } from './model/quantise.ts'
 import type { OverlayGroup } from './report/overlays.ts'
@@ -38,11 +37,11 @@ export async function finishRun(
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
   const compared = await comparePrecision(model, measures, network, options)
-  const about = { record, data, measures: flatMeasures(measures), precision: compared }
+  const latency = timePicture(model.score, input)
+  const about = { record, data, validation, latency, precision: compared }
   const manifest = await model.writeBundle(folders.bundle, about)
   const groups = folders.overlays ? await showCases(data, validation, { input, score: model.score }) : []
   if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))
-  const latency = timePicture(model.score, input)
   model.close()
   return { manifest, validation, latency, groups }
 }

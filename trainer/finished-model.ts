@@ -6,9 +6,13 @@ import type { Dataset } from './data/dataset.ts'
 import { type Graph, type Precision, savedModel } from './graph/graph.ts'
 import { openSession } from './graph/session.ts'
 import type { Network } from './learner.ts'
+import { flatMeasures } from './metrics/measure.ts'
 import { recordInference } from './model/export.ts'
 import type { Ranges } from './model/quantise.ts'
+import { modelCard } from './report/model-card.ts'
 import type { RunRecord } from './run.ts'
+import type { Latency } from './time-calls.ts'
+import type { Validation } from './validate.ts'
 
 export interface FinishedModel {
   /** Probability of road [n, h, w] for two classes, else of all [n, h, w, classes], for uint8 pictures [n, h, w, 3]. */
@@ -18,11 +22,12 @@ export interface FinishedModel {
   close(): void
 }
 
-/** What a bundle's manifest says of a model beside its shape. */
+/** What a bundle's manifest and model card say of a model beside its shape. */
 interface About {
   record: RunRecord
   data: Dataset
-  measures: Record<string, number>
+  validation: Validation
+  latency: Latency
   precision: Manifest['precision']
 }
 
@@ -43,7 +48,9 @@ export async function finishModel(
       return values
     },
     async writeBundle(dir, about) {
-      return (await writeBundle(dir, manifest(network, input, about), { [modelFile]: bytesOf(graph) })).manifest
+      const told = manifest(network, input, about)
+      const card = Buffer.from(modelCard({ manifest: told, ...about }))
+      return (await writeBundle(dir, told, { [modelFile]: bytesOf(graph), 'README.md': card })).manifest
     },
     close: () => session.close(),
   }
@@ -54,7 +61,7 @@ const bytesOf = (graph: Graph) => Buffer.concat(savedModel(graph))
 function manifest(
   { architecture, parameters }: Network,
   input: ModelInput,
-  { record, data: { classes, road }, measures, precision }: About,
+  { record, data: { classes, road }, validation, precision }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
   const { name, started, commit, settings, data } = record
@@ -66,7 +73,7 @@ function manifest(
     input,
     classes,
     road,
-    measures,
+    measures: flatMeasures(validation.measures),
     ...(precision && { precision }),
     data,
     commit,

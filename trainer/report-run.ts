@@ -1,6 +1,7 @@
 // The report of a run or of a bundle, from what was measured of it.
 import type { Dataset } from './data/dataset.ts'
 import type { Finished } from './finish-run.ts'
+import { countKnownDrives } from './report/by-drive.ts'
 import type { EpochRow } from './report/log.ts'
 import type { Compared, MeasuredOn } from './report/measured.ts'
 import { writeReport } from './report/report.ts'
@@ -26,12 +27,11 @@ export async function reportRun(path: string, finished: Finished, about: About):
   // Of data that the model was not trained on, nothing is known of its drives.
   const trainedOn = new Set(manifest.data.map(({ fingerprint }) => fingerprint))
   const same = split !== 'train' && measuredOn.every(({ fingerprint }) => trainedOn.has(fingerprint))
-  const drives = new Set(same ? data.train.map(({ drive }) => drive) : [])
   await writeReport(path, {
     ...finished,
     split,
     data: measuredOn,
-    ofKnownDrives: validation.pictures.filter(({ sample }) => drives.has(sample.drive)).length,
+    ofKnownDrives: same ? countKnownDrives(data.train, validation.pictures) : 0,
     rows,
     bestEpoch: about.bestEpoch ?? best?.epoch ?? 0,
     compared,

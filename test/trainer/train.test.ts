@@ -119,6 +119,10 @@ describe('npm run trainer', () => {
     expect(manifest.data).toMatchObject([{ name: 'kitti:kitti', pictures: 20 }])
     expect(manifest.input).toMatchObject({ width: 48, height: 24, fit: 'crop' })
     expect(JSON.stringify(manifest)).not.toContain(dir)
+    const card = await readFile(join(dir, 'whole/bundle/README.md'), 'utf8')
+    expect(card).toMatch(new RegExp(`\\| ${(100 * manifest.measures.road_iou!).toFixed(2)} % \\|`))
+    expect(card).toMatch(/^# whole\n.*\| kitti:kitti \| 20 \| .*\|.*On 4 validation pictures.* 4 of them are of drives/s)
+    expect(card).not.toMatch(/undefined|NaN|\$\{/)
     for (const plot of ['accuracy.png', 'loss.png', 'augmentation.jpg'])
       expect((await sharp(join(dir, 'whole', plot)).metadata()).width).toBeGreaterThan(1000)
     expect(await readdir(join(dir, 'whole/overlays'))).toEqual(

@@ -3,6 +3,7 @@ import type { Manifest } from '../../deploy/bundle.ts'
 import { type Breakdown, flatMeasures, type Measures } from '../metrics/measure.ts'
 import type { Latency } from '../time-calls.ts'
 import type { Validation } from '../validate.ts'
+import { byDrive } from './by-drive.ts'
 import { escapeHtml } from './chart.ts'
 import type { Compared } from './measured.ts'
 
@@ -53,22 +54,16 @@ const drivesShown = 12
 
 /** Road IoU of the pictures of each drive, the worst drive first; nothing where there is one drive alone. */
 export function drivesTable(pictures: Validation['pictures']): string {
-  const drives = new Map<string, number[]>()
-  for (const { sample, road_iou } of pictures)
-    if (Number.isFinite(road_iou)) drives.set(sample.drive, [...(drives.get(sample.drive) ?? []), road_iou])
-  if (drives.size < 2) return ''
-  const rows = [...drives]
-    .map(([drive, ious]) => ({ drive, pictures: ious.length, mean: mean(ious), least: Math.min(...ious) }))
-    .sort((a, b) => a.mean - b.mean)
+  const drives = byDrive(pictures)
+  if (drives.length < 2) return ''
+  const rows = drives
     .slice(0, drivesShown)
     .map(
       (row) =>
         `<tr><td>${escapeHtml(row.drive)}</td><td class="n">${row.pictures}</td><td class="n">${percent(row.mean)}</td><td class="n">${percent(row.least)}</td></tr>`,
     )
-  return `<div class="card scroll"><h3>Drive by drive</h3><p class="note">Road IoU of single pictures, the worst drive first${drives.size > drivesShown ? ` (${drivesShown} of ${drives.size})` : ''}.</p><table><tr><th>drive</th><th class="n">pictures</th><th class="n">mean</th><th class="n">least</th></tr>${rows.join('')}</table></div>`
+  return `<div class="card scroll"><h3>Drive by drive</h3><p class="note">Road IoU of single pictures, the worst drive first${drives.length > drivesShown ? ` (${drivesShown} of ${drives.length})` : ''}.</p><table><tr><th>drive</th><th class="n">pictures</th><th class="n">mean</th><th class="n">least</th></tr>${rows.join('')}</table></div>`
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Rows are the truth, columns what it was taken for; shares of the row. */
 export function confusionTable(classes: readonly { name: string }[], confusion: Breakdown['confusion']): string {
