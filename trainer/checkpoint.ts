@@ -33,14 +33,17 @@ export async function saveCheckpoint(path: string, { epoch, step, best, state }:
   length.writeBigUInt64LE(BigInt(padded.length))
 
   const file = await open(`${path}.tmp`, 'w')
+  let written = false
   try {
     await file.writeFile(length)
     await file.writeFile(padded)
     for (const { values } of state.values())
       await file.writeFile(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
     await file.datasync()
+    written = true
   } finally {
     await file.close()
+    if (!written) await rm(`${path}.tmp`) // of a full disk, half of it
   }
   await rename(`${path}.tmp`, path)
 }

@@ -15,6 +15,7 @@ import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
+import { explainFailure } from './explain-failure.ts'
 import { finishRun, summary } from './finish-run.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { listRuns } from './list-runs.ts'
@@ -236,6 +237,6 @@ function stopSignal(onStop: (signal: string) => void) {
 }
 
 train(process.argv.slice(2)).catch((error: Error) => {
-  console.error(`\n${error.message}`)
+  console.error(`\n${explainFailure(error)}`)
   process.exitCode = 1
 })

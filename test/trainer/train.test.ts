@@ -1,8 +1,9 @@
 // The trainer as a person runs it: the whole program, on a small data set in KITTI's layout.
-import { spawn } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBundle } from '../../deploy/bundle.ts'
@@ -248,6 +249,37 @@ describe('npm run trainer', () => {
     )
     expect(rowsB!.map((row) => row.epoch)).toEqual([1, 2, 3, 4])
     expect(rowsB!.at(-1)!.train_loss).toBeCloseTo(rowsA!.at(-1)!.train_loss, 3)
+  })
+
+  it('says that there is no room, keeps what it has, and goes on from there', async () => {
+    const begun = await run('train.js', [
+      ...small,
+      '--width',
+      '0.2',
+      '--epochs',
+      '1',
+      '--data',
+      `kitti:${kitti}`,
+      '--run',
+      'full',
+    ])
+    expect(begun.code).toBe(0)
+    const before = await readCheckpoint(join(dir, 'full/last.safetensors'))
+    const { size } = await stat(join(dir, 'full/last.safetensors'))
+    // Files may not grow beyond a little less than a checkpoint: the same call fails as on a full disk.
+    const program = join(import.meta.dirname, '../../build/trainer/train.js')
+    const limited = `ulimit -f ${Math.floor(size / 1024) - 1}; exec node ${program} --resume full --epochs 2`
+    const { code, stderr } = await promisify(execFile)('bash', ['-c', limited], { cwd: dir }).then(
+      () => ({ code: 0, stderr: '' }),
+      (error: { code: number; stderr: string }) => error,
+    )
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/No room to write .*--resume/)
+    expect(await readCheckpoint(join(dir, 'full/last.safetensors'))).toEqual(before)
+    expect(await readdir(join(dir, 'full'))).not.toContain('last.safetensors.tmp')
+    const resumed = await run('train.js', ['--resume', 'full', '--epochs', '2'])
+    expect(resumed.code).toBe(0)
+    expect((await readCheckpoint(join(dir, 'full/last.safetensors'))).epoch).toBe(2)
   })
 
   it('stops early where it is told to, also when it is resumed; and goes on as a run of an earlier version would', async () => {
