@@ -19,6 +19,7 @@ import { reportRun } from './report-run.ts'
 import { described } from './run.ts'
 import { headingOf, showCases } from './show-cases.ts'
 import { timePicture } from './time-calls.ts'
+import { readTestPictures, writeUpload } from './upload.ts'
 import { validate } from './validate.ts'
 
 const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
@@ -34,6 +35,7 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling, worst and most uncertain pictures with the road tinted
+  --upload FILE.zip       also writes what KITTI's leaderboard takes: confidence pictures of testing/image_2 in bird's-eye view
   --report FILE.html      also writes one page with curves, calibration, confusion matrix and such pictures
   --compare RUN           a run folder to lay beside it in that page; repeat it for several
   --json                  prints one JSON object as the last line
@@ -81,6 +83,7 @@ async function evaluate(args: string[]): Promise<void> {
       calib: { type: 'string' },
       overlays: { type: 'string' },
       report: { type: 'string' },
+      upload: { type: 'string' },
       compare: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -89,7 +92,7 @@ async function evaluate(args: string[]): Promise<void> {
   if (values.help) return void console.log(help)
   const { predictions, 'ground-truth': groundTruth } = values
   if (predictions || groundTruth) {
-    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report'].includes(name))
+    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report', 'upload'].includes(name))
     if (!predictions || !groundTruth) throw new Error('Expected --predictions DIR and --ground-truth DIR together')
     if (other) throw new Error(`--predictions measures pictures and no bundle: leave --${other[0]} out`)
     return evaluatePredictions(predictions, groundTruth, values.calib, values.json)
@@ -122,6 +125,7 @@ async function evaluate(args: string[]): Promise<void> {
   const samples = data[split].filter(({ label }) => label !== undefined)
   if (samples.length === 0) throw new Error(`Expected labelled pictures in the ${split} split of ${data.name}, found none`)
 
+  const testPlanes = values.upload ? await readTestPictures(data) : undefined
   const planes = await readRoadPlanes(samples, values.calib)
   const pictures = await loadPictures(data, samples, manifest.input)
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
@@ -144,6 +148,10 @@ async function evaluate(args: string[]): Promise<void> {
       await reportRun(values.report, { manifest, validation, latency, groups }, { data, measuredOn, split, rows, compared })
       console.log(`\nReport: ${values.report}`)
     }
+  }
+  if (values.upload && testPlanes) {
+    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score: bundle.score })
+    console.log(`\nFor KITTI's leaderboard: ${values.upload}, ${testPlanes.size} pictures`)
   }
   bundle.dispose()
   if (values.json)
