@@ -16,6 +16,7 @@ import { printStatistics } from './data/print-statistics.ts'
 import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
 import { finishRun, summary } from './finish-run.ts'
+import { inspect } from './inspect/inspect.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { listRuns } from './list-runs.ts'
 import { openLog } from './report/log.ts'
@@ -34,6 +35,7 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
+  if (args[0] === 'inspect') return inspect(args.slice(1))
   if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
 
   // Settings
