@@ -164,6 +164,7 @@ the agent runs.
   npm run trainer -- --epochs 30                               ./data/data_road, or a synthetic set where there is none
   npm run trainer -- --epochs 30 --data camvid:data/camvid
   npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
+  npm run trainer -- inspect --data camvid:data/camvid         looks through the data first (inspect --help)
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
 
 ${Object.entries(options)

@@ -1,4 +1,6 @@
 // Measures a bundle on labelled pictures:  npm run evaluate -- --bundle DIR --data camvid:DIR   (--help for more)
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { parseOptions } from '../deploy/options.ts'
 import { loadBundle } from '../deploy/run-bundle.ts'
@@ -8,13 +10,16 @@ import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { readLeaveOut } from './data/split.ts'
 import { measurePredictions } from './metrics/confidence-pictures.ts'
-import { flatMeasures, type Measures } from './metrics/measure.ts'
+import { flatMeasures } from './metrics/measure.ts'
+import { readRoadPlanes, startBirdsEye } from './metrics/model-birds-eye.ts'
+import { printCategories, printMeasures, roadMeasures } from './print-measures.ts'
 import { epochsOf, readCompared } from './report/measured.ts'
 import { writeOverlays } from './report/overlays.ts'
 import { reportRun } from './report-run.ts'
 import { described } from './run.ts'
 import { headingOf, showCases } from './show-cases.ts'
 import { timePicture } from './time-calls.ts'
+import { readTestPictures, writeUpload } from './upload.ts'
 import { validate } from './validate.ts'
 
 const help = `npm run evaluate -- --bundle DIR --data LAYOUT:PATH [options]
@@ -30,18 +35,22 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling, worst and most uncertain pictures with the road tinted
+  --upload FILE.zip       also writes what KITTI's leaderboard takes: confidence pictures of testing/image_2 in bird's-eye view
   --report FILE.html      also writes one page with curves, calibration, confusion matrix and such pictures
   --compare RUN           a run folder to lay beside it in that page; repeat it for several
   --json                  prints one JSON object as the last line
 
   --predictions DIR       confidence that a pixel is road, of any model: greyscale PNGs of 8 or 16 bits, um_road_000000.png or um_000000.png
   --ground-truth DIR      KITTI's um_road_000000.png and so on (training/gt_image_2); measured by category and all together
+  --calib DIR             KITTI's calibration files, um_000000.txt and so on, for measures in bird's-eye view too; left out: the
+                          folder calib beside the ground truth or the pictures
 
 road_iou, mean_iou, pixel_accuracy, class_accuracy: from the more probable class of each pixel (Long et al. 2015).
 covered: share of the labelled pixels that the model sees; the others, outside its crop, count in no measure.
 weighted_iou: IoU of the classes weighted by their pixels.
 max_f, ap, precision, recall, fpr, fnr, threshold: KITTI's road measures in perspective (Fritsch et al. 2013).
-MaxF, AP, PRE, REC, FPR, FNR: the same of predictions, at 256 thresholds as KITTI's development kit has them.
+MaxF, AP, PRE, REC, FPR, FNR: the same by category at 256 thresholds, as KITTI's development kit has them; in bird's-eye view
+10 m to both sides and 6 m to 46 m ahead, as on its leaderboard. A model's crop hides the rest there: it counts as not road.
 `
 
 /** What the data was opened with in training. */
@@ -71,8 +80,10 @@ async function evaluate(args: string[]): Promise<void> {
       'leave-out': { type: 'string' },
       predictions: { type: 'string' },
       'ground-truth': { type: 'string' },
+      calib: { type: 'string' },
       overlays: { type: 'string' },
       report: { type: 'string' },
+      upload: { type: 'string' },
       compare: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -81,10 +92,10 @@ async function evaluate(args: string[]): Promise<void> {
   if (values.help) return void console.log(help)
   const { predictions, 'ground-truth': groundTruth } = values
   if (predictions || groundTruth) {
-    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report'].includes(name))
+    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report', 'upload'].includes(name))
     if (!predictions || !groundTruth) throw new Error('Expected --predictions DIR and --ground-truth DIR together')
     if (other) throw new Error(`--predictions measures pictures and no bundle: leave --${other[0]} out`)
-    return evaluatePredictions(predictions, groundTruth, values.json)
+    return evaluatePredictions(predictions, groundTruth, values.calib, values.json)
   }
   const split = splits.find((name) => name === values.split)
   if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:PATH\n\n${help}`)
@@ -103,8 +114,7 @@ async function evaluate(args: string[]): Promise<void> {
     leaveOut:
       values['leave-out'] === undefined ? manifest.settings.leaveOut : await readLeaveOut(values['leave-out'].split(',')),
   })
-  const options = { ...asked, otherData: values['leave-out'] === undefined } as const
-  const opened = await openDatasets(values.data, options)
+  const opened = await openDatasets(values.data, { ...asked, otherData: values['leave-out'] === undefined })
   const checked = await Promise.all(opened.map(checkDataset))
   const data = joinDatasets(opened)
   const names = (list: { name: string }[]) => list.map(({ name }) => name).join(', ')
@@ -115,10 +125,15 @@ async function evaluate(args: string[]): Promise<void> {
   const samples = data[split].filter(({ label }) => label !== undefined)
   if (samples.length === 0) throw new Error(`Expected labelled pictures in the ${split} split of ${data.name}, found none`)
 
+  const testPlanes = values.upload ? await readTestPictures(data) : undefined
+  const planes = await readRoadPlanes(samples, values.calib)
   const pictures = await loadPictures(data, samples, manifest.input)
   const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
-  const validation = await validate(data, pictures, { input: manifest.input, batch }, score)
+  const birdsEye = planes.size > 0 ? startBirdsEye(planes, data.road) : undefined
+  const options = { input: manifest.input, batch, ...(birdsEye ? { onPicture: birdsEye.add } : {}) }
+  const validation = await validate(data, pictures, options, score)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
+  if (birdsEye) printCategories("In bird's-eye view", birdsEye.compute())
   const latency = timePicture(bundle.score, manifest.input)
   console.log(`  ${'a picture takes'.padEnd(16)} ${latency.milliseconds.toFixed(1)} ms (${latency.machine})`)
   if (values.overlays || values.report) {
@@ -134,6 +149,10 @@ async function evaluate(args: string[]): Promise<void> {
       console.log(`\nReport: ${values.report}`)
     }
   }
+  if (values.upload && testPlanes) {
+    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score: bundle.score })
+    console.log(`\nFor KITTI's leaderboard: ${values.upload}, ${testPlanes.size} pictures`)
+  }
   bundle.dispose()
   if (values.json)
     console.log(
@@ -142,31 +161,23 @@ async function evaluate(args: string[]): Promise<void> {
         data: data.name,
         split,
         ...flatMeasures(validation.measures),
+        ...(birdsEye ? { birds_eye: roadMeasures(birdsEye.compute()) } : {}),
         latency_ms: latency.milliseconds,
       }),
     )
 }
 
 /** Prints KITTI's measures of confidence pictures, a row for each category. */
-async function evaluatePredictions(predictions: string, groundTruth: string, json: boolean): Promise<void> {
-  const categories = [...(await measurePredictions(predictions, groundTruth))].map(([name, measures]) => {
-    const { pictures, maxF, ap, precision, recall, fpr, fnr, threshold } = measures
-    return [name, { pictures, MaxF: maxF, AP: ap, PRE: precision, REC: recall, FPR: fpr, FNR: fnr, threshold }] as const
-  })
-  console.log(`${predictions} beside ${groundTruth}, in perspective:`)
-  console.log(`  ${['', ...Object.keys(categories[0]![1])].map((name) => name.padEnd(10)).join('')}`)
-  for (const [name, { pictures, ...shares }] of categories) {
-    const cells = [name, String(pictures), ...Object.values(shares).map((share) => share.toFixed(6))]
-    console.log(`  ${cells.map((cell) => cell.padEnd(10)).join('')}`)
-  }
-  if (json) console.log(JSON.stringify({ space: 'perspective', thresholds: 256, categories: Object.fromEntries(categories) }))
-}
-
-function printMeasures(title: string, measures: Measures): void {
-  const { iou, pictures, pixels, ...shares } = measures
-  console.log(`${title}: ${pictures} pictures, ${pixels} labelled pixels`)
-  for (const [name, value] of Object.entries(shares)) console.log(`  ${name.padEnd(16)} ${value.toFixed(4)}`)
-  for (const [name, value] of Object.entries(iou)) console.log(`  ${`IoU of ${name}`.padEnd(16)} ${value.toFixed(4)}`)
+async function evaluatePredictions(predictions: string, groundTruth: string, calib: string | undefined, json: boolean) {
+  const beside = join(groundTruth, '../calib')
+  const calibrations = calib ?? ((await stat(beside).catch(() => undefined)) ? beside : undefined)
+  const { perspective, birdsEye } = await measurePredictions(predictions, groundTruth, calibrations)
+  printCategories(`${predictions} beside ${groundTruth}, in perspective`, perspective)
+  if (birdsEye) printCategories("In bird's-eye view", birdsEye)
+  else console.log(`No measures in bird's-eye view: there is no folder ${beside}, and no --calib DIR`)
+  if (!json) return
+  const categories = { categories: roadMeasures(perspective), ...(birdsEye ? { birds_eye: roadMeasures(birdsEye) } : {}) }
+  console.log(JSON.stringify({ space: 'perspective', thresholds: 256, ...categories }))
 }
 
 evaluate(process.argv.slice(2)).catch((error: Error) => {

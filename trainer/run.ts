@@ -22,6 +22,7 @@ export const runPaths = (dir: string) => ({
   record: join(dir, 'settings.json'),
   augmentation: join(dir, 'augmentation.jpg'),
   log: join(dir, 'log.csv'),
+  tensorboard: join(dir, 'tensorboard'),
   measures: join(dir, 'measures.json'),
   report: join(dir, 'report.html'),
   last: join(dir, 'last.safetensors'),

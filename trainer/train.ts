@@ -17,8 +17,10 @@ import { readLeaveOut } from './data/split.ts'
 import { earlyStop } from './early-stop.ts'
 import { explainFailure } from './explain-failure.ts'
 import { finishRun, summary } from './finish-run.ts'
+import { inspect } from './inspect/inspect.ts'
 import { buildNetwork, openLearner } from './learner.ts'
 import { listRuns } from './list-runs.ts'
+import { finishEvents, openEvents } from './report/events.ts'
 import { openLog } from './report/log.ts'
 import { measured, readCompared, writeMeasured } from './report/measured.ts'
 import { plotHistory } from './report/plots.ts'
@@ -35,6 +37,7 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
+  if (args[0] === 'inspect') return inspect(args.slice(1))
   if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
 
   // Settings
@@ -117,6 +120,7 @@ async function train(args: string[]): Promise<void> {
   let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]
   const epochsDone = checkpoint?.epoch ?? 0
   const log = await openLog(paths.log, epochsDone)
+  const events = await openEvents(paths.tensorboard, log.rows, new Date(record.started))
   const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
   const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
   let ended = earlyStop(log.rows, settings)
@@ -166,6 +170,7 @@ async function train(args: string[]): Promise<void> {
     }
     // The log first: rows that are later than the checkpoint are dropped when a run goes on.
     await log.append(row)
+    await events.epoch(row)
     const state = learner.state()
     if (state.get('loss_scale')?.values[0] === 1)
       throw new Error(
@@ -181,6 +186,7 @@ async function train(args: string[]): Promise<void> {
   await log.close()
   stop.end()
   if (stop.asked) {
+    await events.close()
     console.log(
       log.rows.length > 0
         ? `\nStopped. Go on with: npm run trainer -- --resume ${dir}`
@@ -204,6 +210,7 @@ async function train(args: string[]): Promise<void> {
     measured({ name: record.name, split: about.split, data: record.data, classes: data.classes }, finished.validation),
   )
   await reportRun(paths.report, finished, about)
+  await finishEvents(events, log.rows.length, paths)
   const waiting = log.rows.reduce((sum, row) => sum + row.waiting_share, 0) / log.rows.length
   console.log(`\nBest epoch ${best.epoch}: ${summary(finished)}. ${(100 * waiting).toFixed(1)} % of the time waited for data.`)
   console.log(

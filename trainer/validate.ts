@@ -1,8 +1,9 @@
 // Measures of a model on labelled pictures, at the labels' own resolution; the same for a run's epochs and for `evaluate`.
 import type { ModelInput } from '../deploy/bundle.ts'
 import { batches, type Pictures } from './data/batches.ts'
-import type { Dataset, Sample } from './data/dataset.ts'
+import type { ClassIds, Dataset, Sample } from './data/dataset.ts'
 import { type Breakdown, type Measures, type PictureMeasures, startMeasuring } from './metrics/measure.ts'
+import type { Predicted } from './metrics/predict.ts'
 
 /** What a model says of a batch: probabilities as `score` of a bundle gives them, and the loss where it is known. */
 export interface Scores {
@@ -19,6 +20,14 @@ export interface Validation {
   pictures: (PictureMeasures & { sample: Sample })[]
 }
 
+interface Options {
+  input: ModelInput
+  batch: number
+  onProgress?: (done: number, of: number) => void
+  /** Called for each picture with its label and what the model said of it, which is overwritten afterwards. */
+  onPicture?: (sample: Sample, truth: ClassIds, predicted: Predicted) => void
+}
+
 /**
  * Runs `score` on all pictures, `batch` at a time (the last batch is filled up with pictures that do not count).
  * `pictures`: uint8 [batch, h, w, 3]; `labels`: uint8 [batch, h, w], of the model's size.
@@ -26,7 +35,7 @@ export interface Validation {
 export async function validate(
   dataset: Pick<Dataset, 'classes' | 'road' | 'readLabel'>,
   pictures: Pictures,
-  { input, batch, onProgress }: { input: ModelInput; batch: number; onProgress?: (done: number, of: number) => void },
+  { input, batch, onProgress, onPicture }: Options,
   score: (pictures: Uint8Array, labels: Uint8Array) => Scores,
 ): Promise<Validation> {
   const measuring = startMeasuring(dataset)
@@ -42,8 +51,11 @@ export async function validate(
     const each = scores.probability.length / batch
     const group = samples.slice(done, done + batch)
     const truths = await Promise.all(group.map(({ label }) => dataset.readLabel(label!)))
-    for (const [i, { name }] of group.entries())
-      measuring.add({ name, truth: truths[i]!, probability: scores.probability.subarray(i * each, (i + 1) * each), input })
+    for (const [i, sample] of group.entries()) {
+      const probability = scores.probability.subarray(i * each, (i + 1) * each)
+      const predicted = measuring.add({ name: sample.name, truth: truths[i]!, probability, input })
+      onPicture?.(sample, truths[i]!, predicted)
+    }
     done += group.length
     onProgress?.(done, samples.length)
   }

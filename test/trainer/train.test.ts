@@ -111,6 +111,7 @@ describe('npm run trainer', () => {
     expect(out).toMatch(/test pictures +2/)
     const rows = await readLog(join(dir, 'whole/log.csv'))
     expect(rows).toHaveLength(25)
+    expect(await readdir(join(dir, 'whole/tensorboard'))).toHaveLength(1)
     expect(rows.at(-1)!.learning_rate).toBeGreaterThan(0)
     const best = Math.max(...rows.map((row) => row.road_iou))
     expect(best).toBeGreaterThan(0.8)

@@ -1,8 +1,8 @@
 // A look at every file of a data set before any training: all faults in one error, and what the set is made of.
 import { createHash } from 'node:crypto'
 import { access, readFile, stat } from 'node:fs/promises'
-import { decodePicture } from '../../deploy/fit-picture.ts'
-import { type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { decodePicture, type Pixels } from '../../deploy/fit-picture.ts'
+import { type ClassIds, type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { mapBounded } from './each.ts'
 
 export interface Statistics {
@@ -42,21 +42,30 @@ interface Looked {
   faults: string[]
 }
 
-/**
- * Decodes every label and every picture. Throws one error that names all bad files: a label without a picture,
- * sizes that differ, a file that cannot be read, a code that is no class, two samples of one name.
- */
+/** Called with every picture and its label, of whatever sizes. */
+export type OnPair = (sample: Sample, picture: Pixels, label: ClassIds) => Promise<void>
+
+/** `surveyDataset`, but throws one error that names all bad files. */
 export async function checkDataset(dataset: Dataset): Promise<Statistics> {
+  const { statistics, faults } = await surveyDataset(dataset)
+  if (faults.length > 0) throw new Error(faultReport(dataset.name, faults))
+  return statistics
+}
+
+/**
+ * Decodes every label and every picture. A fault is a sentence: a label without a picture, sizes that differ, a file that
+ * cannot be read, a code that is no class, two samples of one name, nothing to train on.
+ */
+export async function surveyDataset(dataset: Dataset, onPair?: OnPair): Promise<{ statistics: Statistics; faults: string[] }> {
   const { train, val, test, skipped, classes } = dataset
   const samples = [...train, ...val, ...test]
-  const looked = await mapBounded(samples, filesAtOnce, (sample) => look(dataset, sample))
+  const looked = await mapBounded(samples, filesAtOnce, (sample) => look(dataset, sample, onPair))
   const faults = looked.flatMap((one) => one.faults)
   const names = new Set<string>()
   for (const { name, picture } of samples)
     if (names.has(name)) faults.push(`${picture}: another sample is called ${name} too; give every picture its own name`)
     else names.add(name)
   if (train.length + val.length === 0) faults.push(`no labelled picture to train on${reasons(skipped)}`)
-  if (faults.length > 0) throw new Error(faultReport(dataset.name, faults))
 
   const counts = new Float64Array(classes.length)
   let ignored = 0
@@ -72,7 +81,7 @@ export async function checkDataset(dataset: Dataset): Promise<Statistics> {
   const share = (count: number, whole: number) => (whole > 0 ? count / whole : 0)
   const unlabelled = skipped.filter(({ reason }) => reason === withoutLabel).length
   const trainingPictures = train.length + val.length + unlabelled
-  return {
+  const statistics = {
     name: dataset.name,
     licence: dataset.licence,
     trainingPictures,
@@ -101,17 +110,20 @@ export async function checkDataset(dataset: Dataset): Promise<Statistics> {
       )
       .digest('hex'),
   }
+  return { statistics, faults }
 }
 
-async function look(dataset: Dataset, { name, picture, label }: Sample): Promise<Looked> {
+async function look(dataset: Dataset, sample: Sample, onPair?: OnPair): Promise<Looked> {
+  const { name, picture, label } = sample
   const faults: string[] = []
   let size: string | undefined
+  let pixels: Pixels | undefined
   let bytes = 0
   if (await exists(picture)) {
     try {
       bytes = (await stat(picture)).size
-      const { width, height } = await decodePicture(picture)
-      size = `${width}x${height}`
+      pixels = await decodePicture(picture)
+      size = `${pixels.width}x${pixels.height}`
     } catch (error) {
       faults.push(`${picture}: expected a picture. ${(error as Error).message.trim()}`)
     }
@@ -120,6 +132,7 @@ async function look(dataset: Dataset, { name, picture, label }: Sample): Promise
   if (label === undefined) return { line: `${name} ${bytes}`, ...(size === undefined ? {} : { size }), faults }
   try {
     const { width, height, ids } = await dataset.readLabel(label)
+    if (pixels) await onPair?.(sample, pixels, { width, height, ids })
     if (size !== undefined && size !== `${width}x${height}`)
       faults.push(`${label}: expected ${size} like its picture ${picture}, found ${width}x${height}`)
     const all = new Float64Array(256)

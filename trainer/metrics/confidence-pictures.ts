@@ -1,14 +1,17 @@
 // KITTI's road measures of confidence pictures from any model, beside its ground truth, as its development kit has them
-// (devkit_road, evaluateRoad.py and helper.py), in the camera's perspective.
+// (devkit_road, evaluateRoad.py and helper.py), in the camera's perspective and, from calibration files, in bird's-eye view.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import { ignore } from '../data/dataset.ts'
 import { mapBounded } from '../data/each.ts'
 import { readRoadLabel } from '../data/kitti.ts'
-import { type RoadCounts, type RoadMeasures, startRoadCounts } from './kitti-road.ts'
+import { birdsEyeView, readRoadPlane, toBirdsEye } from './birds-eye.ts'
+import { type CategoryMeasures, startCategories } from './categories.ts'
 
-export interface CategoryMeasures extends RoadMeasures {
-  pictures: number
+export interface PredictionMeasures {
+  perspective: Map<string, CategoryMeasures>
+  birdsEye?: Map<string, CategoryMeasures>
 }
 
 const truthFile = /^(?<category>[a-z]+)_road_(?<number>\d+)\.png$/
@@ -60,16 +63,19 @@ interface Pair {
   category: string
   truth: string
   confidence: string
+  /** The calibration file, where bird's-eye measures are wanted. */
+  calibration?: string
 }
 
 /** Ground truth `um_road_000000.png` beside a prediction of that name, or `um_000000.png`. Throws one error that names all that are missing. */
-async function findPairs(predictions: string, groundTruth: string): Promise<Pair[]> {
+async function findPairs(predictions: string, groundTruth: string, calib?: string): Promise<Pair[]> {
   const list = (dir: string) =>
     readdir(dir).catch((cause: unknown) => {
       throw new Error(`Expected a folder of pictures, but ${dir} cannot be read`, { cause })
     })
-  const [made, truths] = await Promise.all([list(predictions), list(groundTruth)])
+  const [made, truths, calibrations] = await Promise.all([list(predictions), list(groundTruth), calib ? list(calib) : []])
   const there = new Set(made)
+  const calibrated = new Set(calibrations)
   const missing: string[] = []
   const pairs: Pair[] = []
   for (const file of truths.sort()) {
@@ -78,6 +84,10 @@ async function findPairs(predictions: string, groundTruth: string): Promise<Pair
     const confidence = [file, `${category}_${number}.png`].find((name) => there.has(name))
     if (confidence === undefined) missing.push(join(predictions, file))
     else pairs.push({ category, truth: join(groundTruth, file), confidence: join(predictions, confidence) })
+    if (!calib || confidence === undefined) continue
+    const calibration = [`${category}_road_${number}.txt`, `${category}_${number}.txt`].find((name) => calibrated.has(name))
+    if (calibration === undefined) missing.push(join(calib, `${category}_${number}.txt`))
+    else pairs.at(-1)!.calibration = join(calib, calibration)
   }
   if (pairs.length + missing.length === 0)
     throw new Error(`Expected KITTI's ground truth in ${groundTruth}, found no file named as um_road_000000.png`)
@@ -92,24 +102,27 @@ const faults = (list: readonly string[]) =>
 
 /**
  * Measures every picture of `groundTruth` (a folder of `<category>_road_<number>.png`, the lanes' left aside), by category (um,
- * umm, uu) and `all` together. Throws, naming all files at fault, where a prediction is missing, cannot be read or has another size.
+ * umm, uu) and all together (`urban`); in bird's-eye view too where `calib`, a folder of `<category>_<number>.txt`, is given.
+ * Throws, naming all files at fault, where a prediction or a calibration is missing, cannot be read or has another size.
  */
-export async function measurePredictions(predictions: string, groundTruth: string): Promise<Map<string, CategoryMeasures>> {
-  const pairs = await findPairs(predictions, groundTruth)
-  const counts = new Map<string, { road: RoadCounts; pictures: number }>()
-  for (const name of [...new Set(pairs.map(({ category }) => category))].sort().concat('all'))
-    counts.set(name, { road: startRoadCounts(), pictures: 0 })
-  const wrong = await mapBounded(pairs, filesAtOnce, async ({ category, truth, confidence }) => {
+export async function measurePredictions(
+  predictions: string,
+  groundTruth: string,
+  calib?: string,
+): Promise<PredictionMeasures> {
+  const pairs = await findPairs(predictions, groundTruth, calib)
+  const [perspective, birdsEye] = [startCategories(), startCategories()]
+  const wrong = await mapBounded(pairs, filesAtOnce, async ({ category, truth, confidence, calibration }) => {
     try {
       const [label, said] = await Promise.all([readRoadLabel(truth), readConfidence(confidence)])
       if (said.width !== label.width || said.height !== label.height)
         throw new Error(
           `${confidence}: expected ${label.width} x ${label.height} like ${truth}, found ${said.width} x ${said.height}`,
         )
-      for (const name of [category, 'all']) {
-        const of = counts.get(name)!
-        of.road.update(label.ids, 1, said.levels)
-        of.pictures++
+      perspective.add(category, label.ids, 1, said.levels)
+      if (calibration) {
+        const view = birdsEyeView(await readRoadPlane(calibration), label)
+        birdsEye.add(category, toBirdsEye(label.ids, view, ignore), 1, toBirdsEye(said.levels, view, 0))
       }
       return []
     } catch (error) {
@@ -117,5 +130,5 @@ export async function measurePredictions(predictions: string, groundTruth: strin
     }
   })
   if (wrong.flat().length > 0) throw faults(wrong.flat())
-  return new Map([...counts].map(([name, { road, pictures }]) => [name, { pictures, ...road.compute() }]))
+  return { perspective: perspective.compute(), ...(calib ? { birdsEye: birdsEye.compute() } : {}) }
 }

@@ -1,6 +1,6 @@
 // The measures of the KITTI road benchmark: Fritsch, Kühnl, Geiger, "A New Performance Measure and Evaluation Benchmark
-// for Road Detection Algorithms", ITSC 2013, as its development kit computes them (evaluateRoad.py, helper.py), in the
-// camera's perspective. The public leaderboard computes the same in bird's-eye view: these are not leaderboard numbers.
+// for Road Detection Algorithms", ITSC 2013, as its development kit computes them (evaluateRoad.py, helper.py), of pixels in
+// the camera's perspective or of cells in bird's-eye view (birds-eye.ts), which the public leaderboard's numbers are of.
 import { ignore } from '../data/dataset.ts'
 
 /** Thresholds are k/255 for k = 0 … 255: the grey levels of the confidence pictures that the benchmark takes. */

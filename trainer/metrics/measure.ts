@@ -64,10 +64,10 @@ export interface Scored {
 
 export interface Measuring {
   /**
-   * Counts one picture and returns the most probable class of every label pixel, 255 (`ignore`) where the model did not see
-   * it. Throws, naming the picture, where sizes do not fit.
+   * Counts one picture and returns what the model said of it, at the label's size. Throws, naming the picture, where sizes do
+   * not fit.
    */
-  add(scored: Scored): ClassIds
+  add(scored: Scored): Predicted
   result(): Measures
   breakdown(): Breakdown
   /** In the order they were added. */
@@ -115,9 +115,10 @@ export function startMeasuring({ classes, road }: Classes): Measuring {
     }
   }
 
-  function add(scored: Scored): ClassIds {
+  function add(scored: Scored): Predicted {
     const { name, truth } = scored
-    const { seen, classIds, road: confidence, whole } = prediction(scored)
+    const predicted = prediction(scored)
+    const { seen, classIds, road: confidence } = predicted
     const inside = cut(truth.ids, truth.width, seen)
     const ofPicture = startConfusion(classes.length)
     ofPicture.update(inside, classIds)
@@ -126,7 +127,7 @@ export function startMeasuring({ classes, road }: Classes): Measuring {
     labelledPixels += labelled(truth.ids)
     const { iou, pixelAccuracy } = ofPicture.compute()
     list.push({ name, road_iou: iou[road]!, pixel_accuracy: pixelAccuracy, uncertainty: uncertainty(confidence) })
-    return whole
+    return predicted
   }
 
   function result(): Measures {

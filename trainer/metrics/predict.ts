@@ -56,14 +56,17 @@ function channel(values: Float32Array, channels: number, index: number): Float32
   return one
 }
 
-/** Reverse of `cut`: `ignore` around the part. */
-function paste(inside: Uint8Array, size: Size, part: Rectangle): Uint8Array {
-  if (inside.length === size.width * size.height) return inside
-  const ids = new Uint8Array(size.width * size.height).fill(ignore)
+/** Puts the part of a picture into all of it, which holds something else so far. */
+function paste<T extends Uint8Array | Float32Array>(inside: T, whole: T, width: number, part: Rectangle): T {
+  if (inside.length === whole.length) return inside
   for (let y = 0; y < part.height; y++)
-    ids.set(inside.subarray(y * part.width, (y + 1) * part.width), (part.y + y) * size.width + part.x)
-  return ids
+    whole.set(inside.subarray(y * part.width, (y + 1) * part.width), (part.y + y) * width + part.x)
+  return whole
 }
+
+/** The probability of road of every pixel of the picture, 0 where the model did not see it. May be overwritten by the next prediction. */
+export const roadOfWhole = ({ seen, road }: Predicted, { width, height }: Size): Float32Array =>
+  paste(road, new Float32Array(width * height), width, seen)
 
 /** Makes the function that predicts; it keeps the tables of each size it has met. */
 export function startPredicting({ classes, road }: Classes): Predict {
@@ -84,7 +87,8 @@ export function startPredicting({ classes, road }: Classes): Predict {
     resamplers.set(key, resample)
     const { values, ...seen } = resample(two ? channel(probability, given, given === 1 ? 0 : road) : probability)
     const classIds = two ? roadOrNot(values, road) : argMax(values, channels)
-    const whole = { width: size.width, height: size.height, ids: paste(classIds, size, seen) }
+    const ids = paste(classIds, new Uint8Array(size.width * size.height).fill(ignore), size.width, seen)
+    const whole = { width: size.width, height: size.height, ids }
     return { seen, classIds, road: two ? values : channel(values, channels, road), whole }
   }
 }

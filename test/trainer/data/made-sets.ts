@@ -30,12 +30,18 @@ export async function madeFolder(): Promise<string> {
 
 afterAll(() => Promise.all(made.map((dir) => rm(dir, { recursive: true, force: true }))))
 
-/** Writes RGB or grey pixels as PNG, with the folders on the way. */
-export async function writePicture(file: string, width: number, height: number, pixels: Uint8Array): Promise<void> {
+/** Writes RGB or grey pixels, the latter of 8 or 16 bits, as PNG, with the folders on the way. */
+export async function writePicture(
+  file: string,
+  width: number,
+  height: number,
+  pixels: Uint8Array | Uint16Array,
+): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
   const channels = pixels.length === width * height ? 1 : 3
+  const grey = pixels instanceof Uint16Array ? 'grey16' : 'b-w'
   await sharp(pixels, { raw: { width, height, channels } })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .toColourspace(channels === 1 ? grey : 'srgb')
     .toFile(file)
 }
 

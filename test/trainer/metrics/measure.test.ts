@@ -7,7 +7,7 @@ const label = (ids: number[], width = 4) => ({ width, height: ids.length / width
 
 test('two pictures at the model’s own size give the numbers worked out by hand', () => {
   const measuring = startMeasuring({ classes, road: 1 })
-  const predicted = measuring.add({
+  const { whole: predicted } = measuring.add({
     name: 'first',
     truth: label([1, 1, 1, 0, 0, 0, 0, 255]),
     probability: new Float32Array([0.9, 0.8, 0.4, 0.7, 0.1, 0.1, 0.2, 0.9]),
@@ -54,7 +54,9 @@ test('road’s probability alone and both classes’ probabilities measure the s
 
 test('of several classes the most probable is taken, and road’s probability is its confidence', () => {
   const measuring = startMeasuring({ classes: [{ name: 'sky' }, { name: 'car' }, { name: 'road' }], road: 2 })
-  const { ids } = measuring.add({
+  const {
+    whole: { ids },
+  } = measuring.add({
     name: 'a',
     truth: label([2, 2, 1, 0], 2),
     probability: new Float32Array([0.1, 0.1, 0.8, 0.3, 0.4, 0.3, 0.2, 0.5, 0.3, 0.9, 0.1, 0]),
@@ -74,7 +76,9 @@ test('label pixels outside the crop do not count, and the covered share says how
     Array.from({ length: 32 }, (_, i) => (i % 8 < 2 ? 1 : i % 8 > 5 ? 255 : 0)),
     8,
   )
-  const { ids } = measuring.add({
+  const {
+    whole: { ids },
+  } = measuring.add({
     name: 'wide',
     truth,
     probability: new Float32Array(4).fill(0.1),
@@ -86,7 +90,9 @@ test('label pixels outside the crop do not count, and the covered share says how
 
 test('a boundary between model pixels lands between the right label pixels', () => {
   const measuring = startMeasuring({ classes, road: 1 })
-  const { ids } = measuring.add({
+  const {
+    whole: { ids },
+  } = measuring.add({
     name: 'halves',
     truth: label(
       Array.from({ length: 8 * 4 }, (_, i) => (i >= 16 ? 1 : 0)),

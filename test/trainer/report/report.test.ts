@@ -58,7 +58,7 @@ async function made(sure: number): Promise<Report> {
   const truth = { width, height, ids: Uint8Array.from({ length: width * height }, (_, i) => Number(i >= (width * height) / 2)) }
   const probability = Float32Array.from(truth.ids, (id, i) => (id === 1 && i % width < 56 ? sure : 1 - sure))
   const measuring = startMeasuring({ classes, road: 1 })
-  const prediction = measuring.add({ name: 'um_000001', truth, probability, input: { width, height, fit: 'crop' } })
+  const { whole: prediction } = measuring.add({ name: 'um_000001', truth, probability, input: { width, height, fit: 'crop' } })
   const pictures = measuring.pictures().map((one) => ({ ...one, sample: { name: one.name, picture, drive: 'um' } }))
   return {
     manifest,
