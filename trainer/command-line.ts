@@ -167,6 +167,7 @@ the agent runs.
   npm run trainer -- --epochs 30 --data camvid:data/camvid
   npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
+  npm run trainer -- sagemaker --help                          trains in AWS SageMaker
 
 ${Object.entries(options)
   .map(([name, [, value, text]]) => `  ${`--${name} ${value}`.padEnd(34)} ${wrap(text, 84, 37)}`)

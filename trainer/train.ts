@@ -34,6 +34,7 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
+  if (args[0] === 'sagemaker') return (await import('./sagemaker/launch-job.ts')).launchJob(args.slice(1))
   if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
 
   // Settings
