@@ -2,7 +2,7 @@
 # Sets this checkout up: system packages, npm packages, libtensorflow, the two addons, the compiled programs.
 #
 #   deploy/setup.sh            what the agent and the trainer need
-#   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python
+#   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python, moto
 #   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch
 #
 # Every npm script, the container image and CI call it. It does what is missing, in order, and nothing (in a fraction of a

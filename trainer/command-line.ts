@@ -38,13 +38,13 @@ const options = {
   data: [
     z.array(z.string()).default([]),
     'LAYOUT:PATH',
-    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map) groundtruth:FILE (output manifest of SageMaker Ground Truth) or, with --teacher, pictures:DIR (without labels). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
+    'Pictures and labels: kitti:DIR (data_road), camvid:DIR (SegNet layout), pairs:DIR (images/ and masks/ of the same names, see --class-map), groundtruth:FILE (output manifest of SageMaker Ground Truth), sagemaker:DIR (channels of the built-in SageMaker algorithm: train/, train_annotation/, validation/, validation_annotation/) or, with --teacher, pictures:DIR (without labels). Repeat it for several. Left out: ./data/data_road, else a synthetic set that is made first.',
   ],
   classes: [z.enum(['road', 'all']).default('road'), 'road|all', 'Learn road against the rest, or every class of the layout.'],
   'class-map': [
     z.string().optional(),
     'MAP|FILE',
-    `What the labels of pairs:DIR mean: ${classMapHelp}. One class is road; ignore counts in nothing. --classes says which of them are learnt.`,
+    `What the labels of pairs:DIR mean, and of sagemaker:DIR where they are not 0 other, 1 road: ${classMapHelp}. One class is road; ignore counts in nothing. --classes says which of them are learnt.`,
   ],
   epochs: [whole(1).optional(), 'N', 'Passes over the training pictures (30).'],
   preset: [
@@ -147,6 +147,8 @@ const options = {
   ],
 } as const satisfies Record<string, [z.ZodType, string, string]>
 
+export const optionNames = Object.keys(options)
+
 const schema = z.object(
   Object.fromEntries(Object.entries(options).map(([name, [type]]) => [name, type])) as {
     [K in keyof typeof options]: (typeof options)[K][0]
@@ -166,6 +168,7 @@ the agent runs.
   npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
   npm run trainer -- inspect --data camvid:data/camvid         looks through the data first (inspect --help)
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
+  npm run trainer -- sagemaker --help                          trains in AWS SageMaker
 
 ${Object.entries(options)
   .map(([name, [, value, text]]) => `  ${`--${name} ${value}`.padEnd(34)} ${wrap(text, 84, 37)}`)
@@ -216,7 +219,9 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
     throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
   if (parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
     throw new Error('--class-weights: they are of the cross-entropy, which --loss dice has not; leave them out')
-  if (parsed.data['class-map'] && !parsed.data.data.some((spec) => spec.startsWith('pairs:')))
-    throw new Error('--class-map says what the labels of --data pairs:DIR mean; every other layout says so itself')
+  if (parsed.data['class-map'] && !parsed.data.data.some((spec) => /^(pairs|sagemaker):/.test(spec)))
+    throw new Error(
+      '--class-map says what the labels of --data pairs:DIR and sagemaker:DIR mean; every other layout says so itself',
+    )
   return parsed.data
 }

@@ -37,9 +37,6 @@ import { validate } from './validate.ts'
 const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
-  if (args[0] === 'inspect') return inspect(args.slice(1))
-  if (args[0] === 'runs' && args.length <= 2) return console.log(await listRuns(args[1] ?? 'runs'))
-
   // Settings
   const line = readCommandLine(args)
   if (!line) return void console.log(help)
@@ -243,7 +240,16 @@ function stopSignal(onStop: (signal: string) => void) {
   return stop
 }
 
-train(process.argv.slice(2)).catch((error: Error) => {
+/** What the trainer does beside training, by its first argument. */
+const commands: Record<string, (args: string[]) => Promise<void>> = {
+  runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
+  inspect,
+  sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
+}
+
+const [first = '', ...others] = process.argv.slice(2)
+const ran = Object.hasOwn(commands, first) ? commands[first]!(others) : train(process.argv.slice(2))
+ran.catch((error: Error) => {
   console.error(`\n${explainFailure(error)}`)
   process.exitCode = 1
 })

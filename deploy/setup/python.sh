@@ -1,7 +1,11 @@
-# Step, for tests only: TensorFlow for Python, in .setup/python, which reads what the trainer writes.
+# Step, for tests only, in .setup/python: TensorFlow for Python, which reads what the trainer writes, and moto, which plays
+# the part of AWS.
 # shellcheck shell=bash
 
-python_title() { echo 'TensorFlow for Python, for the tests'; }
+python_title() { echo 'TensorFlow for Python and moto, for the tests'; }
+
+# What moto's server needs for S3, SageMaker and CloudWatch; its own list of all services is three times as long.
+moto=(moto flask flask-cors py-partiql-parser pyyaml)
 
 python_key() { cat deploy/setup/python-tests.txt deploy/tensorflow.pins | sha256sum | cut -c1-64; }
 
@@ -33,8 +37,8 @@ python_make() {
   rm -rf $new
   "$interpreter" -m venv $new
   detail 'installing'
-  if ! retry 'No space left|ResolutionImpossible' clean_pip $new/bin/python install --quiet --no-compile --constraint deploy/setup/python-tests.txt "$wheel"; then
-    explain_pip 'what TensorFlow for Python needs'
+  if ! retry 'No space left|ResolutionImpossible' clean_pip $new/bin/python install --quiet --no-compile --constraint deploy/setup/python-tests.txt "$wheel" "${moto[@]}"; then
+    explain_pip 'what TensorFlow for Python and moto need'
   fi
   python_key >$new/.complete
   rm -rf .setup/python .setup/python-skipped

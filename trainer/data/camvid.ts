@@ -1,11 +1,10 @@
 // CamVid (Brostow, Fauqueur, Cipolla, "Semantic object classes in video", 2009) in SegNet's layout: train/, val/, test/
 // with pictures as PNG or JPEG, and trainannot/ and so on with one byte a pixel, a class id of 0 to 10; 11 is unlabelled.
-import { readdir } from 'node:fs/promises'
-import { join, parse } from 'node:path'
-import { type ClassIds, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { type ClassIds, ignore, type Skipped } from './dataset.ts'
+import { openFolderPair } from './folder-pair.ts'
 import { pixelPlace, readLabelPicture } from './label-picture.ts'
 import type { OpenOptions } from './open-dataset.ts'
-import { driveOf, type Layout } from './split.ts'
+import type { Layout } from './split.ts'
 
 /** The 11 classes in the order of their ids, with CamVid's own colours. */
 export const camvidClasses = [
@@ -28,7 +27,9 @@ const unlabelledId = 11
 export async function openCamvid(name: string, dir: string, { classes = 'road' }: OpenOptions): Promise<Layout> {
   const skipped: Skipped[] = []
   const [train, val, test] = await Promise.all(
-    (['train', 'val', 'test'] as const).map((split) => openSplit(dir, split, skipped)),
+    (['train', 'val', 'test'] as const).map((split) =>
+      openFolderPair(dir, [split, `${split}annot`], skipped, { unlabelled: split === 'test' }),
+    ),
   )
   if (train === undefined && val === undefined && test === undefined)
     throw new Error(
@@ -52,33 +53,6 @@ export async function openCamvid(name: string, dir: string, { classes = 'road' }
     skipped,
     readLabel: (file) => readLabel(file, classes),
   }
-}
-
-async function openSplit(dir: string, split: 'train' | 'val' | 'test', skipped: Skipped[]): Promise<Sample[] | undefined> {
-  const list = (folder: string) => readdir(join(dir, folder)).catch(() => undefined)
-  const [pictures, labels] = await Promise.all([list(split), list(`${split}annot`)])
-  if (pictures === undefined && labels === undefined) return undefined
-  const byName = new Map<string, string>()
-  for (const file of (pictures ?? []).sort())
-    if (/\.(png|jpe?g)$/i.test(file)) byName.set(parse(file).name, join(dir, split, file))
-    else skipped.push({ file: join(dir, split, file), reason: 'not a picture of the set by its name' })
-  const samples: Sample[] = []
-  const used = new Set<string>()
-  for (const file of (labels ?? []).sort()) {
-    const label = join(dir, `${split}annot`, file)
-    const name = parse(file).name
-    if (!/\.png$/i.test(file)) skipped.push({ file: label, reason: 'not a label by its name' })
-    else {
-      used.add(name)
-      // A label without a picture stays in: checkDataset reports it with all other faults.
-      samples.push({ name, picture: byName.get(name) ?? join(dir, split, `${name}.png`), label, drive: driveOf(name) })
-    }
-  }
-  for (const [name, picture] of byName)
-    if (used.has(name)) continue
-    else if (split === 'test') samples.push({ name, picture, drive: driveOf(name) })
-    else skipped.push({ file: picture, reason: withoutLabel })
-  return samples
 }
 
 async function readLabel(file: string, classes: 'road' | 'all'): Promise<ClassIds> {

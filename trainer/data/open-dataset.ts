@@ -5,6 +5,7 @@ import { openGroundTruth } from './groundtruth.ts'
 import { openKitti } from './kitti.ts'
 import { openPairs } from './pairs.ts'
 import { openPictures } from './pictures.ts'
+import { openSagemaker } from './sagemaker.ts'
 import { type Layout, type SplitOptions, splitDatasets } from './split.ts'
 
 export interface OpenOptions extends SplitOptions {
@@ -20,6 +21,7 @@ const layouts: Record<string, (name: string, dir: string, options: OpenOptions) 
   pairs: openPairs,
   groundtruth: openGroundTruth,
   pictures: openPictures,
+  sagemaker: openSagemaker,
 }
 
 /**

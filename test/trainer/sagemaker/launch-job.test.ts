@@ -1,0 +1,167 @@
+// A training job in AWS as moto plays it: the program as a person runs it, S3 and requests; no instance trains.
+import { execFile, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  PutLogEventsCommand,
+} from '@aws-sdk/client-cloudwatch-logs'
+import { CreateBucketCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { DescribeTrainingJobCommand, SageMakerClient } from '@aws-sdk/client-sagemaker'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openBundle } from '../../../deploy/bundle.ts'
+import { writeBrightBundle } from '../../bright-bundle.ts'
+import { madeFolder, makeKitti } from '../data/made-sets.ts'
+import { faultsOf, hasMoto, type Moto, startMoto } from './moto.ts'
+
+const account = [
+  '--image',
+  '123456789012.dkr.ecr.eu-west-1.amazonaws.com/roadmask:1',
+  '--role',
+  'arn:aws:iam::123456789012:role/train',
+]
+const options = ['--epochs', '3', '--learning-rate', '0.01', '--output', 's3://roads/here/']
+
+describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
+  let moto: Moto
+  let dir: string
+  let kitti: string
+  let s3: S3Client
+
+  beforeAll(async () => {
+    moto = await startMoto()
+    Object.assign(process.env, moto.env)
+    dir = await madeFolder()
+    kitti = await makeKitti({ um: 3, uu: 2 })
+    s3 = new S3Client()
+    await s3.send(new CreateBucketCommand({ Bucket: 'roads' }))
+  })
+  afterAll(() => moto.stop())
+
+  /** Runs the program in `dir`; `onOutput` may stop it. */
+  function run(args: string[], onOutput: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {}) {
+    const program = join(import.meta.dirname, '../../../build/trainer/train.js')
+    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
+    const child = spawn(process.execPath, [program, 'sagemaker', ...args], { cwd: dir, env })
+    return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
+      let [out, err] = ['', '']
+      child.stdout.on('data', (data) => {
+        out += data
+        onOutput(out, (signal) => child.kill(signal))
+      })
+      child.stderr.on('data', (data) => {
+        err += data
+      })
+      child.on('close', (code) => resolve({ code, out, err }))
+    })
+  }
+
+  const keys = async () => (await s3.send(new ListObjectsV2Command({ Bucket: 'roads' }))).Contents?.map(({ Key }) => Key!) ?? []
+
+  it('uploads the data, creates the job, prints its log, and fetches and checks the bundle', async () => {
+    // What the job's container would have left and said.
+    await writeBrightBundle(join(dir, 'model'))
+    await promisify(execFile)('tar', ['-czf', join(dir, 'model.tar.gz'), '-C', join(dir, 'model'), '.'])
+    const [Bucket, Key] = ['roads', 'here/jobs/first/output/model.tar.gz']
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: await readFile(join(dir, 'model.tar.gz')) }))
+    const logs = new CloudWatchLogsClient()
+    const stream = { logGroupName: '/aws/sagemaker/TrainingJobs', logStreamName: 'first/algo-1-1700000000' }
+    await logs.send(new CreateLogGroupCommand(stream))
+    await logs.send(new CreateLogStreamCommand(stream))
+    const logEvents = [{ timestamp: Date.now(), message: 'epoch=1; validation:mIOU=0.5;' }]
+    await logs.send(new PutLogEventsCommand({ ...stream, logEvents }))
+
+    const args = [...account, ...options, '--spot', '--max-hours', '2', '--job', 'first', '--data', `kitti:${kitti}`]
+    const { code, out, err } = await run(args)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/training pictures +5/)
+    expect(out).toMatch(/12 files, 0\.0 MB, to s3:\/\/roads\/here\/data\/roadmask-data-/)
+    expect(out.match(/epoch=1; validation:mIOU=0\.5;/g)).toHaveLength(1)
+    expect(out).toMatch(/Bundle runs\/first\/bundle, checked/)
+    expect((await openBundle(join(dir, 'runs/first/bundle'))).manifest.name).toBe('bright')
+
+    const job = await new SageMakerClient().send(new DescribeTrainingJobCommand({ TrainingJobName: 'first' }))
+    const channel = job.InputDataConfig![0]!
+    const uri = channel.DataSource!.S3DataSource!.S3Uri!
+    const uploaded = (await keys()).filter((key) => `s3://roads/${key}`.startsWith(uri))
+    expect(uploaded.map((key) => `s3://roads/${key}`.slice(uri.length))).toEqual(
+      expect.arrayContaining(['training/image_2/um_000000.png', 'training/gt_image_2/uu_road_000001.png']),
+    )
+    expect(job).toMatchObject({
+      HyperParameters: { epochs: '3', 'learning-rate': '0.01' },
+      EnableManagedSpotTraining: true,
+      StoppingCondition: { MaxRuntimeInSeconds: 7200, MaxWaitTimeInSeconds: 14400 },
+      CheckpointConfig: { S3Uri: 's3://roads/here/checkpoints/first' },
+      ResourceConfig: { InstanceType: 'ml.g5.xlarge', InstanceCount: 1 },
+    })
+  })
+
+  it('uploads the same data once; Ctrl-C while following leaves the job, and says how to follow and to stop it', async () => {
+    let asked = false
+    const args = [...account, ...options, '--job', 'second', '--data', `kitti:${kitti}`]
+    const { code, out } = await run(args, (said, kill) => {
+      if (asked || !said.includes('Starting')) return
+      asked = true
+      kill('SIGINT')
+    })
+    expect(out).toMatch(/0 files, 0\.0 MB, to .* \(12 are there\)/)
+    expect(out).toMatch(/The job goes on.*--follow second\n.*--stop second/)
+    expect(code).toBe(130)
+    // It has made nothing: moto's jobs are completed and empty.
+    expect(await run(['--follow', 'second'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /Expected the model of second at s3:\/\/roads\/here\/jobs\/second\/output\/model\.tar\.gz, found none/,
+      ),
+    })
+  })
+
+  it('--dry-run prints a request that the service model of AWS accepts, and touches nothing', async () => {
+    const before = await keys()
+    const data = [
+      '--data',
+      's3://roads/truth',
+      '--data',
+      `kitti:${await makeKitti({ um: 4 })}`,
+      '--class-map',
+      '0=other,1=road',
+    ]
+    const { code, out } = await run([...account, ...options, '--dry-run', '--spot', ...data])
+    expect(code).toBe(0)
+    const request = JSON.parse(out.slice(out.indexOf('{\n')))
+    expect(await faultsOf('CreateTrainingJob', request)).toEqual([])
+    expect(request.InputDataConfig.map((channel: { ChannelName: string }) => channel.ChannelName)).toEqual([
+      'training-1',
+      'training-2',
+    ])
+    expect(request.InputDataConfig[0].DataSource.S3DataSource.S3Uri).toBe('s3://roads/truth/')
+    expect(await faultsOf('CreateTrainingJob', { ...request, TrainingJobName: 'a b' })).toEqual([
+      expect.stringMatching(/TrainingJobName: a b is not/),
+    ])
+    expect(await keys()).toEqual(before)
+  })
+
+  it.each([
+    ['an option of none', ['--epoch', '3'], /Unknown option --epoch; did you mean --epochs/],
+    [
+      'a wrong value of the trainer',
+      [...account, ...options, '--data', 's3://roads/x', '--batch', 'two'],
+      /--batch: expected a number/,
+    ],
+    ['no role', ['--image', 'x', '--output', 's3://roads', '--data', 's3://roads/x'], /Expected --role/],
+    [
+      'an output that is not in S3',
+      [...account, '--output', 'here', '--data', 's3://roads/x'],
+      /--output: expected s3:\/\/BUCKET/,
+    ],
+    ['data that is not there', [...account, ...options, '--data', 'kitti:nowhere'], /nowhere/],
+  ])('refuses %s in a sentence', async (_, args, message) => {
+    const { code, err } = await run(args)
+    expect(code).toBe(1)
+    expect(err).toMatch(message)
+    expect(err).not.toMatch(/ at .*\.js/)
+  })
+})

@@ -1,0 +1,27 @@
+// The measures of an epoch as SageMaker reads them: out of the container's output, by regular expressions that the job names.
+import type { EpochRow } from '../report/log.ts'
+
+/** Names as those of SageMaker's built-in segmentation algorithm, and road's own IoU; columns of log.csv. */
+const metrics = [
+  ['validation:mIOU', 'mean_iou'],
+  ['validation:pixel_accuracy', 'pixel_accuracy'],
+  ['validation:road_IOU', 'road_iou'],
+  ['validation:loss', 'val_loss'],
+  ['train:loss', 'train_loss'],
+] as const satisfies [string, keyof EpochRow][]
+
+/** For AlgorithmSpecification of a training job. */
+export const metricDefinitions = metrics.map(([name]) => ({ Name: name, Regex: `${name}=([0-9.e+-]+);` }))
+
+/** The line that is printed for an epoch. What is not known is left out: `road_IOU` where no validation picture has road. */
+export const metricLine = (row: EpochRow): string =>
+  [
+    `epoch=${row.epoch};`,
+    ...metrics.filter(([, column]) => Number.isFinite(row[column])).map(([name, column]) => `${name}=${row[column]};`),
+  ].join(' ')
+
+/** The measures of a printed line by name, as SageMaker would read them; empty where it is another line. */
+export function readMetrics(line: string): Record<string, number> {
+  const found = metricDefinitions.map(({ Name, Regex }) => [Name, new RegExp(Regex).exec(line)?.[1]] as const)
+  return Object.fromEntries(found.flatMap(([name, value]) => (value === undefined ? [] : [[name, Number(value)]])))
+}

@@ -1,0 +1,92 @@
+// Files to and from S3.
+import { createWriteStream } from 'node:fs'
+import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3'
+import { mapBounded } from '../data/each.ts'
+
+const filesAtOnce = 8
+
+export interface Place {
+  bucket: string
+  /** Without a slash at its beginning or end. */
+  key: string
+}
+
+/** The parts of s3://BUCKET/KEY. Throws, naming `option`, where it is none. */
+export function parseS3(uri: string, option: string): Place {
+  const { bucket, key } = /^s3:\/\/(?<bucket>[a-z0-9][a-z0-9.-]+)(?:\/(?<key>.*?))?\/*$/.exec(uri)?.groups ?? {}
+  if (!bucket) throw new Error(`${option}: expected s3://BUCKET/PREFIX, found ${uri}`)
+  return { bucket, key: key ?? '' }
+}
+
+export const uriOf = ({ bucket, key }: Place): string => `s3://${[bucket, key].filter((part) => part !== '').join('/')}`
+
+export const below = ({ bucket, key }: Place, ...more: string[]): Place => ({
+  bucket,
+  key: [key, ...more].filter((part) => part !== '').join('/'),
+})
+
+export interface LocalFile {
+  path: string
+  /** Below the place it goes to. */
+  key: string
+  bytes: number
+}
+
+/** All files below a folder; hidden ones are left out. */
+export async function filesBelow(dir: string): Promise<LocalFile[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
+  const keys = paths.map((path) => ({ path, key: relative(dir, path).split(sep).join('/') }))
+  const shown = keys.filter(({ key }) => !/(^|\/)\./.test(key)).sort((a, b) => (a.key < b.key ? -1 : 1))
+  return mapBounded(shown, filesAtOnce, async (file) => ({ ...file, bytes: (await stat(file.path)).size }))
+}
+
+const types: Record<string, string> = {
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  json: 'application/json',
+  html: 'text/html; charset=utf-8',
+}
+
+/** Uploads files; those that are there with the same size are left, so that an upload that broke off goes on. */
+export async function upload(s3: S3Client, files: readonly LocalFile[], to: Place, say: (line: string) => void): Promise<void> {
+  const there = new Map<string, number>()
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: to.bucket, Prefix: `${to.key}/` }))
+    for (const { Key, Size } of page.Contents ?? []) there.set(Key!, Size!)
+  const missing = files.filter(({ key, bytes }) => there.get(below(to, key).key) !== bytes)
+  const whole = missing.reduce((sum, { bytes }) => sum + bytes, 0)
+  const before = files.length - missing.length
+  say(`${missing.length} files, ${megabytes(whole)}, to ${uriOf(to)}${before > 0 ? ` (${before} are there)` : ''}`)
+  let [done, tenths] = [0, 0]
+  await mapBounded(missing, filesAtOnce, async ({ path, key, bytes }) => {
+    const type = types[key.slice(key.lastIndexOf('.') + 1).toLowerCase()]
+    const { bucket, key: whereto } = below(to, key)
+    await s3.send(
+      new PutObjectCommand({ Bucket: bucket, Key: whereto, Body: await readFile(path), ...(type && { ContentType: type }) }),
+    )
+    done += bytes
+    const now = Math.floor((10 * done) / whole)
+    if (now > tenths && now < 10) say(`  ${megabytes(done)} of ${megabytes(whole)}`)
+    tenths = now
+  })
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
+
+/** Downloads an object, which appears at `path` as a whole or not at all. False where there is none. */
+export async function download(s3: S3Client, { bucket, key }: Place, path: string): Promise<boolean> {
+  const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch((error: Error) => {
+    if (error.name === 'NoSuchKey') return undefined
+    throw error
+  })
+  if (!answer?.Body) return false
+  await mkdir(dirname(path), { recursive: true })
+  await pipeline(answer.Body as Readable, createWriteStream(`${path}.tmp`))
+  await rename(`${path}.tmp`, path)
+  return true
+}
