@@ -39,6 +39,7 @@ import { goOn, inputFor, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { openTeacher } from './teacher.ts'
 import { adoptWeights, startTable } from './transfer/adopt.ts'
+import { vgg16File } from './transfer/fetch.ts'
 import { somePictures } from './transfer/keep-activations.ts'
 import { openVgg16 } from './transfer/vgg16.ts'
 import { validate } from './validate.ts'
@@ -103,7 +104,8 @@ async function train(args: string[]): Promise<void> {
   if (!resumed && line.vgg16) {
     const pictures = await somePictures(trainPictures)
     const classes = data.classes.map(({ name }) => name)
-    record.start = adoptWeights(begun.model, await openVgg16(line.vgg16), { classes, pictures })
+    const source = await openVgg16(await vgg16File(line.vgg16, settings.fc), settings.vgg16)
+    record.start = adoptWeights(begun.model, source, { classes, pictures })
     tf.dispose(pictures)
     console.log(`\n${startTable(record.start)}`)
   }
