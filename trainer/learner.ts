@@ -73,16 +73,18 @@ interface Guidance {
   classWeights?: readonly number[] | undefined
   /** Its part in the loss is the settings' `teacherShare`. */
   teacher?: Teacher | undefined
+  /** With the weights to start from; closed here. Left out, a new one. */
+  network?: Network
 }
 
-/** Builds the network and records its training step; takes seconds. */
+/** Records the training step of a network; takes seconds. */
 export async function openLearner(
   settings: Settings,
   input: ModelInput,
   classes: number,
-  { classWeights, teacher }: Guidance = {},
+  { classWeights, teacher, network = buildNetwork(settings, input, classes) }: Guidance = {},
 ): Promise<Learner> {
-  const { model, parameters, close } = buildNetwork(settings, input, classes)
+  const { model, parameters, close } = network
   const { batch, seed } = settings
   const wanted = { loss: settings.loss, ...(classWeights && { classWeights }) }
   const named = variables(model)

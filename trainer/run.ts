@@ -7,6 +7,7 @@ import type { ModelInput } from '../deploy/bundle.ts'
 import type { Statistics } from './data/check-dataset.ts'
 import { writeAtomically } from './report/write-atomically.ts'
 import type { Settings } from './settings.ts'
+import type { Start } from './transfer/adopt.ts'
 
 export interface RunRecord {
   name: string
@@ -16,6 +17,8 @@ export interface RunRecord {
   settings: Settings
   input: ModelInput
   data: { name: string; pictures: number; fingerprint: string; licence: string }[]
+  /** What it was started from, where it was not from random weights. */
+  start?: Start
 }
 
 export const runPaths = (dir: string) => ({

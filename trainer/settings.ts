@@ -1,4 +1,5 @@
 // The settings of a training run: presets, and what the command line changes of them.
+import { basename } from 'node:path'
 import type { CommandLine } from './command-line.ts'
 import type { Precision } from './graph/graph.ts'
 import type { augmentations } from './model/augment.ts'
@@ -45,6 +46,8 @@ export const presets = {
 /** What a run is made with; kept in its folder as settings.json. */
 export interface Settings extends Preset {
   preset: keyof typeof presets
+  /** Where VGG16's weights were from: a name, no path. */
+  vgg16?: string
   data: string[]
   classes: 'road' | 'all'
   classMap?: string
@@ -82,14 +85,20 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
   const base = presets[preset]
   const batchNorm = line['batch-norm'] === undefined ? base.batchNorm : line['batch-norm'] === 'on'
   const rate = line.optimizer === 'sgd' ? sgdRate[batchNorm ? 'batchNorm' : 'none'] : base.learningRate
+  const width = line.width ?? base.width
+  if (line.vgg16 && width !== 1)
+    throw new Error(
+      `--vgg16: VGG16's weights are of a network of width 1, found ${width}${line.width === undefined ? ` (preset ${preset})` : ''}. Add --width 1, and on a CPU --fc 512.`,
+    )
   return {
     preset,
+    ...(line.vgg16 ? { vgg16: basename(line.vgg16) } : {}),
     data: line.data,
     classes: line.classes,
     ...(line['class-map'] ? { classMap: line['class-map'] } : {}),
     epochs: line.epochs ?? 30,
     net: line.net ?? base.net,
-    width: line.width ?? base.width,
+    width,
     fc: line.fc ?? base.fc,
     batchNorm,
     dropout: line.dropout ?? base.dropout,

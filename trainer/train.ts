@@ -26,11 +26,25 @@ import { measured, readCompared, writeMeasured } from './report/measured.ts'
 import { plotHistory } from './report/plots.ts'
 import { startProgress } from './report/progress.ts'
 import { reportRun } from './report-run.ts'
-import { commit, described, expectSameData, newRunFolder, readRun, runPaths, saveRecord, startRun } from './run.ts'
+import {
+  commit,
+  described,
+  expectSameData,
+  newRunFolder,
+  type RunRecord,
+  readRun,
+  runPaths,
+  saveRecord,
+  startRun,
+} from './run.ts'
 import { learningRateAt } from './schedule.ts'
 import { goOn, inputFor, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { openTeacher } from './teacher.ts'
+import { adoptWeights, startTable } from './transfer/adopt.ts'
+import { vgg16File } from './transfer/fetch.ts'
+import { somePictures } from './transfer/keep-activations.ts'
+import { openVgg16 } from './transfer/vgg16.ts'
 import { validate } from './validate.ts'
 
 /** Made when there is no data set: enough to see the whole chain work. */
@@ -72,7 +86,7 @@ async function train(args: string[]): Promise<void> {
   }
   const trainPictures = await loadPictures(data, data.train, input)
   const valPictures = await loadPictures(data, data.val, input)
-  const record = resumed
+  const record: RunRecord = resumed
     ? { ...resumed, settings }
     : {
         name: basename(dir),
@@ -87,7 +101,16 @@ async function train(args: string[]): Promise<void> {
   // Model
   const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
   const teacher = settings.teacher ? await openTeacher(settings.teacher, input, data.classes) : undefined
-  const learner = await openLearner(settings, input, data.classes.length, { classWeights: weights, teacher })
+  const begun = buildNetwork(settings, input, data.classes.length)
+  if (!resumed && line.vgg16) {
+    const pictures = await somePictures(trainPictures)
+    const classes = data.classes.map(({ name }) => name)
+    const source = await openVgg16(await vgg16File(line.vgg16, settings.fc), settings.vgg16)
+    record.start = adoptWeights(begun.model, source, { classes, pictures })
+    tf.dispose(pictures)
+    console.log(`\n${startTable(record.start)}`)
+  }
+  const learner = await openLearner(settings, input, data.classes.length, { classWeights: weights, teacher, network: begun })
   teacher?.close()
   const checkpoint = resumed && (await readCheckpoint(paths.last))
   if (checkpoint) {

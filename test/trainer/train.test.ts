@@ -329,6 +329,12 @@ describe('npm run trainer', () => {
     ['a drive that is not there', ['--data', 'kitti:kitti', '--leave-out', 'uu'], /drives are um \(20\); found uu/],
     ['a run folder that is taken', [...small, '--data', 'kitti:kitti', '--run', 'taken'], /holds a run already/],
     ['other settings for a run that goes on', ['--resume', 'nowhere', '--input', '64x64'], /leave out --input/],
+    ["VGG16's weights at another width", [...small, '--data', 'kitti:kitti', '--vgg16', 'taken/w.h5'], /width 1, found 0.1/],
+    [
+      "weights that are not VGG16's",
+      [...small, '--width', '1', '--data', 'kitti:kitti', '--vgg16', 'taken/settings.json'],
+      /Expected weights in taken\/settings\.json/,
+    ],
     ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],
   ])('refuses %s in one sentence, and changes nothing', async (_, args, message) => {
     await mkdir(join(dir, 'taken'), { recursive: true })

@@ -7,13 +7,19 @@ type Keywords = { training?: boolean }
 
 const first = (inputs: Inputs): tf.Tensor4D => (Array.isArray(inputs) ? inputs[0]! : inputs) as tf.Tensor4D
 
-const epsilon = 1e-3
+/** Added to variances. */
+export const epsilon = 1e-3
 /** Share of the old moving average that a step keeps: an average over some 20 batches, short enough for small data sets. */
 const momentum = 0.95
 
-/** Batch normalisation over [n, h, w] (Ioffe and Szegedy 2015), in TensorFlow's fused op in training too. */
+/**
+ * Batch normalisation over [n, h, w] (Ioffe and Szegedy 2015), in TensorFlow's fused op in training too. Where it is not
+ * trainable it keeps to its moving statistics in training as well, as in Keras.
+ */
 export class BatchNorm extends tf.layers.Layer {
   static className = 'RoadmaskBatchNorm'
+  /** Its weights, as `variables` names them after the layer. */
+  static readonly kinds = ['gamma', 'beta', 'moving_mean', 'moving_variance'] as const
 
   override build(inputShape: tf.Shape): void {
     const channels = [inputShape.at(-1)!]
@@ -34,7 +40,7 @@ export class BatchNorm extends tf.layers.Layer {
       const x = first(inputs)
       const [gamma, beta, movingMean, movingVariance] = [...this.trainableWeights, ...this.nonTrainableWeights]
       const read = [gamma, beta, movingMean, movingVariance].map((weight) => weight!.read() as tf.Tensor1D)
-      if (!training) return tf.batchNorm(x, read[2]!, read[3]!, read[1], read[0], epsilon)
+      if (!training || !this.trainable) return tf.batchNorm(x, read[2]!, read[3]!, read[1], read[0], epsilon)
       const { y, mean, variance } = batchNormTraining(x, read[0]!, read[1]!, epsilon)
       movingMean!.write(tf.add(tf.mul(read[2]!, momentum), tf.mul(mean, 1 - momentum)))
       movingVariance!.write(tf.add(tf.mul(read[3]!, momentum), tf.mul(variance, 1 - momentum)))
