@@ -172,6 +172,7 @@ the agent runs.
   npm run trainer -- --epochs 30 --data camvid:data/camvid
   npm run trainer -- --resume runs/2026-01-31-1200-jetson      goes on after Ctrl-C, a crash or a power cut
   npm run trainer -- inspect --data camvid:data/camvid         looks through the data first (inspect --help)
+  npm run trainer -- synthetic DIR                             renders road scenes to train with; --help says more
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
   npm run trainer -- sagemaker --help                          trains in AWS SageMaker
 

@@ -267,6 +267,7 @@ function stopSignal(onStop: (signal: string) => void) {
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
   inspect,
+  synthetic: async (args) => (await import('./data/synthetic/synthesise.ts')).synthesise(args),
   sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
 }
 

@@ -11,6 +11,7 @@ import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { type Drive, driveFrame, makeDrive } from '../../../trainer/data/synthetic/drive.ts'
 import { makeSyntheticSet, type SetOptions } from '../../../trainer/data/synthetic/make-set.ts'
 import { makeRenderer } from '../../../trainer/data/synthetic/render.ts'
+import { synthesise } from '../../../trainer/data/synthetic/synthesise.ts'
 import { madeFolder, openDataset } from './made-sets.ts'
 
 const small: SetOptions = { pictures: 6, testPictures: 1, width: 96, height: 40, seed: 4, workers: 0, onProgress: () => {} }
@@ -122,3 +123,19 @@ test.skipIf(!existsSync(file))(
     expect(keys).toEqual(Array.from({ length: 22 }, (_, second) => 20 * second))
   },
 )
+
+test('the command makes a set that can be opened, and refuses in one sentence what it cannot read', async () => {
+  const dir = join(await madeFolder(), 'roads')
+  for (const [args, said] of [
+    [['--pictures', '2'], /Expected one folder to make, found none/],
+    [[dir, 'more'], /Expected one folder to make, found .* more/],
+    [[dir, '--size', '96'], /--size: expected WIDTHxHEIGHT/],
+    [[dir, '--pictures', '0'], /--pictures: expected a whole number from 1 on, found 0/],
+    [[dir, '--picture', '2'], /did you mean --pictures/],
+  ] as const)
+    await expect(synthesise([...args])).rejects.toThrow(said)
+  expect(await readdir(dirname(dir))).toEqual([])
+  await synthesise([dir, '--pictures', '2', '--size', '96x64', '--threads', '1'])
+  const opened = await openDataset(`kitti:${dir}`, { seed: 1, valFraction: 0.5 })
+  expect(await checkDataset(opened)).toMatchObject({ train: 1, val: 1, sizes: [{ width: 96, height: 64, count: 2 }] })
+})
