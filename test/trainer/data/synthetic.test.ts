@@ -135,7 +135,7 @@ test('the command makes a set that can be opened, and refuses in one sentence wh
   ] as const)
     await expect(synthesise([...args])).rejects.toThrow(said)
   expect(await readdir(dirname(dir))).toEqual([])
-  await synthesise([dir, '--pictures', '2', '--size', '96x64', '--threads', '1'])
+  await synthesise([dir, '--pictures', '2', '--size', '96x64', '--threads', '0'])
   const opened = await openDataset(`kitti:${dir}`, { seed: 1, valFraction: 0.5 })
   expect(await checkDataset(opened)).toMatchObject({ train: 1, val: 1, sizes: [{ width: 96, height: 64, count: 2 }] })
 })

@@ -14,7 +14,7 @@ pictures they carry a model over to roads it has not seen:
   --pictures N   (500) labelled pictures
   --size WxH     (640x360) best of the shape that your cameras have
   --seed N       (1) of the scenes: the same seed gives the same bytes
-  --threads N    (one for each core)
+  --threads N    (one for each core, 8 at most)
 `
 
 const text = { type: 'string' } as const
@@ -44,7 +44,7 @@ export async function synthesise(args: string[]): Promise<void> {
     width,
     height,
     seed: whole('seed', 1, 0),
-    workers: whole('threads', Math.min(8, availableParallelism()), 1),
+    workers: whole('threads', Math.min(8, availableParallelism()), 0),
   })
   console.log(`Train with it: npm run trainer -- --data kitti:${dir}`)
 }
