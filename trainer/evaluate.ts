@@ -9,11 +9,12 @@ import { checkDataset } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { readLeaveOut } from './data/split.ts'
+import { roadMeasures } from './metrics/categories.ts'
 import { measurePredictions } from './metrics/confidence-pictures.ts'
 import { withFlip } from './metrics/flip.ts'
 import { flatMeasures, type Measures } from './metrics/measure.ts'
 import { readRoadPlanes, startBirdsEye } from './metrics/model-birds-eye.ts'
-import { printCategories, printMeasures, roadMeasures } from './print-measures.ts'
+import { printCategories, printMeasures } from './print-measures.ts'
 import { epochsOf, readCompared } from './report/measured.ts'
 import { writeOverlays } from './report/overlays.ts'
 import { reportRun } from './report-run.ts'
@@ -149,7 +150,7 @@ async function evaluate(args: string[]): Promise<void> {
   const latency = timePicture(score, manifest.input)
   console.log(`  ${'a picture takes'.padEnd(16)} ${latency.milliseconds.toFixed(1)} ms (${latency.machine})`)
   if (values.overlays || values.report) {
-    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score: score })
+    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score })
     if (values.overlays) {
       const written = await writeOverlays(values.overlays, groups, headingOf(manifest.name, validation))
       console.log(`\nOverlays: ${written.at(-1)}`)
@@ -157,12 +158,13 @@ async function evaluate(args: string[]): Promise<void> {
     if (values.report) {
       const measuredOn = checked.map((statistics, i) => described(values.data![i]!, statistics))
       const rows = await epochsOf(values.bundle, manifest.name)
-      await reportRun(values.report, { manifest, validation, latency, groups }, { data, measuredOn, split, rows, compared })
+      const about = { data, measuredOn, split, rows, compared, ...(birdsEye ? { birdsEye: birdsEye.compute() } : {}) }
+      await reportRun(values.report, { manifest, validation, latency, groups }, about)
       console.log(`\nReport: ${values.report}`)
     }
   }
   if (values.upload && testPlanes) {
-    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score: score })
+    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score })
     console.log(`\nFor KITTI's leaderboard: ${values.upload}, ${testPlanes.size} pictures`)
   }
   bundle.dispose()
