@@ -111,7 +111,7 @@ const options = {
   augment: [
     z.enum(Object.keys(augmentations) as (keyof typeof augmentations)[]).optional(),
     Object.keys(augmentations).join('|'),
-    'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also a zoom out of up to 30 %, small turns and tilts, gamma, colours, shades, blur and noise, for other cameras and hours; it learns more slowly, so give it more epochs and measure.',
+    'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also a zoom out of up to 30 %, small turns and tilts, gamma, colours, shades, blur, noise and JPEG, for other cameras and hours; it learns more slowly, so give it more epochs and measure.',
   ],
   compute: [
     Precision.default('float32'),

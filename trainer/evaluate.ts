@@ -9,10 +9,12 @@ import { checkDataset } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { readLeaveOut } from './data/split.ts'
+import { roadMeasures } from './metrics/categories.ts'
 import { measurePredictions } from './metrics/confidence-pictures.ts'
-import { flatMeasures } from './metrics/measure.ts'
+import { withFlip } from './metrics/flip.ts'
+import { flatMeasures, type Measures } from './metrics/measure.ts'
 import { readRoadPlanes, startBirdsEye } from './metrics/model-birds-eye.ts'
-import { printCategories, printMeasures, roadMeasures } from './print-measures.ts'
+import { printCategories, printMeasures } from './print-measures.ts'
 import { epochsOf, readCompared } from './report/measured.ts'
 import { writeOverlays } from './report/overlays.ts'
 import { reportRun } from './report-run.ts'
@@ -33,6 +35,7 @@ Measures a bundle on labelled pictures, at the labels' own resolution.
   --split train|val|test  which pictures (val)
   --leave-out DRIVE[,…]   val is these drives, or pictures that a FILE.txt lists, of the training pictures, train all others (as in the bundle's training)
   --val-fraction SHARE    share put aside for validation where the layout has none of its own (as in the bundle's training)
+  --flip                  takes the mean of what the model says of a picture and of its mirror image, and says what it gains
   --seed N                of that split (as in the bundle's training)
   --overlays DIR          also writes the best, middling, worst and most uncertain pictures with the road tinted
   --upload FILE.zip       also writes what KITTI's leaderboard takes: confidence pictures of testing/image_2 in bird's-eye view
@@ -81,6 +84,7 @@ async function evaluate(args: string[]): Promise<void> {
       predictions: { type: 'string' },
       'ground-truth': { type: 'string' },
       calib: { type: 'string' },
+      flip: { type: 'boolean', default: false },
       overlays: { type: 'string' },
       report: { type: 'string' },
       upload: { type: 'string' },
@@ -128,16 +132,25 @@ async function evaluate(args: string[]): Promise<void> {
   const testPlanes = values.upload ? await readTestPictures(data) : undefined
   const planes = await readRoadPlanes(samples, values.calib)
   const pictures = await loadPictures(data, samples, manifest.input)
-  const score = (bytes: Uint8Array) => ({ probability: bundle.score(bytes, batch) })
+  const score = values.flip ? withFlip(bundle.score, manifest.input) : bundle.score
+  const ask = (by: typeof score) => (bytes: Uint8Array) => ({ probability: by(bytes, batch) })
   const birdsEye = planes.size > 0 ? startBirdsEye(planes, data.road) : undefined
   const options = { input: manifest.input, batch, ...(birdsEye ? { onPicture: birdsEye.add } : {}) }
-  const validation = await validate(data, pictures, options, score)
+  const validation = await validate(data, pictures, options, ask(score))
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
+  const without = values.flip ? await validate(data, pictures, { input: manifest.input, batch }, ask(bundle.score)) : undefined
+  const gain = without && difference(validation.measures, without.measures)
+  if (gain)
+    console.log(
+      `  with --flip, beside without: ${Object.entries(gain)
+        .map(([name, by]) => `${name} ${by < 0 ? '' : '+'}${by.toFixed(4)}`)
+        .join(', ')}`,
+    )
   if (birdsEye) printCategories("In bird's-eye view", birdsEye.compute())
-  const latency = timePicture(bundle.score, manifest.input)
+  const latency = timePicture(score, manifest.input)
   console.log(`  ${'a picture takes'.padEnd(16)} ${latency.milliseconds.toFixed(1)} ms (${latency.machine})`)
   if (values.overlays || values.report) {
-    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score: bundle.score })
+    const groups = await showCases({ ...data, test: [] }, validation, { input: manifest.input, score })
     if (values.overlays) {
       const written = await writeOverlays(values.overlays, groups, headingOf(manifest.name, validation))
       console.log(`\nOverlays: ${written.at(-1)}`)
@@ -145,12 +158,13 @@ async function evaluate(args: string[]): Promise<void> {
     if (values.report) {
       const measuredOn = checked.map((statistics, i) => described(values.data![i]!, statistics))
       const rows = await epochsOf(values.bundle, manifest.name)
-      await reportRun(values.report, { manifest, validation, latency, groups }, { data, measuredOn, split, rows, compared })
+      const about = { data, measuredOn, split, rows, compared, ...(birdsEye ? { birdsEye: birdsEye.compute() } : {}) }
+      await reportRun(values.report, { manifest, validation, latency, groups }, about)
       console.log(`\nReport: ${values.report}`)
     }
   }
   if (values.upload && testPlanes) {
-    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score: bundle.score })
+    await writeUpload(values.upload, testPlanes, data, { input: manifest.input, score })
     console.log(`\nFor KITTI's leaderboard: ${values.upload}, ${testPlanes.size} pictures`)
   }
   bundle.dispose()
@@ -162,10 +176,17 @@ async function evaluate(args: string[]): Promise<void> {
         split,
         ...flatMeasures(validation.measures),
         ...(birdsEye ? { birds_eye: roadMeasures(birdsEye.compute()) } : {}),
+        ...(gain ? { flip_gain: gain } : {}),
         latency_ms: latency.milliseconds,
       }),
     )
 }
+
+/** By how much the measures that a person looks at first differ. */
+const difference = (one: Measures, other: Measures) =>
+  Object.fromEntries(
+    (['road_iou', 'mean_iou', 'pixel_accuracy', 'max_f', 'ap'] as const).map((name) => [name, one[name] - other[name]]),
+  )
 
 /** Prints KITTI's measures of confidence pictures, a row for each category. */
 async function evaluatePredictions(predictions: string, groundTruth: string, calib: string | undefined, json: boolean) {

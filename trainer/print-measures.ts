@@ -1,5 +1,5 @@
 // Measures as text, for a person.
-import type { CategoryMeasures } from './metrics/categories.ts'
+import { type CategoryMeasures, roadMeasures } from './metrics/categories.ts'
 import type { Measures } from './metrics/measure.ts'
 
 /** A model's measures, one a line. */
@@ -9,22 +9,6 @@ export function printMeasures(title: string, measures: Measures): void {
   for (const [name, value] of Object.entries(shares)) console.log(`  ${name.padEnd(16)} ${value.toFixed(4)}`)
   for (const [name, value] of Object.entries(iou)) console.log(`  ${`IoU of ${name}`.padEnd(16)} ${value.toFixed(4)}`)
 }
-
-/** KITTI's measures by the names that its benchmark gives them. */
-const roadNames = ({ pictures, maxF, ap, precision, recall, fpr, fnr, threshold }: CategoryMeasures) => ({
-  pictures,
-  MaxF: maxF,
-  AP: ap,
-  PRE: precision,
-  REC: recall,
-  FPR: fpr,
-  FNR: fnr,
-  threshold,
-})
-
-/** By category, for JSON. */
-export const roadMeasures = (categories: ReadonlyMap<string, CategoryMeasures>) =>
-  Object.fromEntries([...categories].map(([name, measures]) => [name, roadNames(measures)]))
 
 /** A row for each category. */
 export function printCategories(title: string, categories: ReadonlyMap<string, CategoryMeasures>): void {

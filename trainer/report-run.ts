@@ -1,6 +1,7 @@
 // The report of a run or of a bundle, from what was measured of it.
 import type { Dataset } from './data/dataset.ts'
 import type { Finished } from './finish-run.ts'
+import type { CategoryMeasures } from './metrics/categories.ts'
 import { countKnownDrives } from './report/by-drive.ts'
 import type { EpochRow } from './report/log.ts'
 import type { Compared, MeasuredOn } from './report/measured.ts'
@@ -14,6 +15,8 @@ interface About {
   /** Left out, the epoch of the largest road IoU. */
   bestEpoch?: number
   compared: readonly Compared[]
+  /** KITTI's measures in bird's-eye view by category, where there are calibration files. */
+  birdsEye?: ReadonlyMap<string, CategoryMeasures>
 }
 
 /** Writes the report to `path`, an .html file. */
@@ -35,5 +38,6 @@ export async function reportRun(path: string, finished: Finished, about: About):
     rows,
     bestEpoch: about.bestEpoch ?? best?.epoch ?? 0,
     compared,
+    ...(about.birdsEye ? { birdsEye: about.birdsEye } : {}),
   })
 }

@@ -36,3 +36,19 @@ export function startCategories(): CategoryCounts {
       ),
   }
 }
+
+/** KITTI's measures by the names that its benchmark gives them. */
+const roadNames = ({ pictures, maxF, ap, precision, recall, fpr, fnr, threshold }: CategoryMeasures) => ({
+  pictures,
+  MaxF: maxF,
+  AP: ap,
+  PRE: precision,
+  REC: recall,
+  FPR: fpr,
+  FNR: fnr,
+  threshold,
+})
+
+/** By category and by the benchmark's names. */
+export const roadMeasures = (categories: ReadonlyMap<string, CategoryMeasures>) =>
+  Object.fromEntries([...categories].map(([name, measures]) => [name, roadNames(measures)]))

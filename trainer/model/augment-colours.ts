@@ -1,6 +1,8 @@
-// Random changes of the light and of the camera's picture of it: levels, colours, shadow and glare, blur and noise.
+// Random changes of the light and of the camera's picture of it: levels, colours, shadow and glare, blur, noise and
+// compression.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { randomNormal } from '../graph/ops.ts'
+import { compress } from './augment-jpeg.ts'
 
 export interface Colours {
   /** Largest shift of all levels up or down, 0 to 1 of full scale. */
@@ -21,6 +23,8 @@ export interface Colours {
   blur: number
   /** Largest standard deviation of noise, in levels of 255. */
   noise: number
+  /** Lowest quality of JPEG, as libjpeg counts it, from which on to 100 it is drawn; 0 for none. */
+  jpeg: number
 }
 
 /** A number in [0, 1) for each picture [n]; where the edge of the shade lies takes two more. */
@@ -34,7 +38,7 @@ const signed = (u: tf.Tensor1D) => tf.sub(tf.mul(u, 2), 1) as tf.Tensor1D
 
 /** @param x float32 RGB [n, h, w, 3], 0 to 255. @param seed int32 [2], of the step. @returns the same kind */
 export function changeColours(x: tf.Tensor4D, largest: Colours, draws: ColourDraws, seed: tf.Tensor1D): tf.Tensor4D {
-  const { brightness, contrast, gamma, saturation, hue, temperature, shade, blur, noise } = largest
+  const { brightness, contrast, gamma, saturation, hue, temperature, shade, blur, noise, jpeg } = largest
   const [n, h, w] = x.shape
   const each = [n, 1, 1, 1]
   let y: tf.Tensor = x
@@ -65,6 +69,10 @@ export function changeColours(x: tf.Tensor4D, largest: Colours, draws: ColourDra
   if (noise > 0) {
     const deviation = tf.reshape(tf.mul(draws.noise, noise), each)
     y = tf.add(y, tf.mul(randomNormal(x.shape, seed, salt), deviation))
+  }
+  if (jpeg > 0) {
+    const quality = tf.add(tf.mul(draws.jpeg, 100 - jpeg), jpeg) as tf.Tensor1D
+    y = compress(tf.clipByValue(y, 0, 255) as tf.Tensor4D, quality)
   }
   return (y === x ? x : tf.clipByValue(y, 0, 255)) as tf.Tensor4D
 }

@@ -1,5 +1,6 @@
 // The tables of a run's report.
 import type { Manifest } from '../../deploy/bundle.ts'
+import { type CategoryMeasures, roadMeasures } from '../metrics/categories.ts'
 import { type Breakdown, flatMeasures, type Measures } from '../metrics/measure.ts'
 import type { Latency } from '../time-calls.ts'
 import type { Validation } from '../validate.ts'
@@ -121,6 +122,16 @@ export function measuresTable(measures: Measures, breakdown: Breakdown, compared
   return compared.length > 0
     ? `<div class="pair" style="grid-template-columns:1fr">${table(rows)}</div>`
     : `<div class="pair">${table(rows.slice(0, half))}${table(rows.slice(half))}</div>`
+}
+
+/** KITTI's measures in bird's-eye view, a row for each category. */
+export function birdsEyeTable(categories: ReadonlyMap<string, CategoryMeasures>): string {
+  const names = ['MaxF', 'AP', 'PRE', 'REC', 'FPR', 'FNR'] as const
+  const rows = Object.entries(roadMeasures(categories)).map(
+    ([category, measures]) =>
+      `<tr><th>${escapeHtml(category)}</th><td class="n">${measures.pictures}</td>${names.map((name) => `<td class="n">${percent(measures[name], 2)}</td>`).join('')}</tr>`,
+  )
+  return `<div class="card scroll" style="margin-top:16px"><h3>In bird's-eye view</h3><p class="note">As on KITTI's leaderboard: of the plane of the road, 10 m to both sides and 6 m to 46 m ahead, in cells of 5 cm. What the model does not see counts as not road.</p><table><tr><th></th><th class="n">pictures</th>${names.map((name) => `<th class="n">${name}</th>`).join('')}</tr>${rows.join('')}</table></div>`
 }
 
 function list(title: string, entries: Record<string, unknown>): string {

@@ -1,5 +1,6 @@
 // report.html of a run: how good the model is and where it fails, in one file that asks no host for anything.
 import type { Manifest } from '../../deploy/bundle.ts'
+import type { CategoryMeasures } from '../metrics/categories.ts'
 import type { Latency } from '../time-calls.ts'
 import type { Validation } from '../validate.ts'
 import { escapeHtml, type Line } from './chart.ts'
@@ -16,7 +17,15 @@ import {
 } from './report-charts.ts'
 import { pictureSections } from './report-pictures.ts'
 import { style } from './report-style.ts'
-import { confusionTable, drivesTable, headline, measuresTable, percent, settingsTables } from './report-tables.ts'
+import {
+  birdsEyeTable,
+  confusionTable,
+  drivesTable,
+  headline,
+  measuresTable,
+  percent,
+  settingsTables,
+} from './report-tables.ts'
 import { writeAtomically } from './write-atomically.ts'
 
 export interface Report {
@@ -33,6 +42,8 @@ export interface Report {
   bestEpoch: number
   groups: readonly OverlayGroup[]
   compared: readonly Compared[]
+  /** KITTI's measures in bird's-eye view by category, where they are known. */
+  birdsEye?: ReadonlyMap<string, CategoryMeasures>
 }
 
 const splitNames: Record<string, string> = { val: 'validation', train: 'training', test: 'test' }
@@ -65,6 +76,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
       `<div class="stack">${confusionTable(manifest.classes, breakdown.confusion)}${drivesTable(validation.pictures)}</div>`,
     ),
     measuresTable(measures, breakdown, compared),
+    report.birdsEye && birdsEyeTable(report.birdsEye),
     report.groups.length > 0 &&
       `<h2>Where it fails</h2>${await pictureSections(report.groups, new Map(validation.pictures.map(({ name, uncertainty }) => [name, uncertainty])))}`,
     settingsTables(manifest, report.latency),

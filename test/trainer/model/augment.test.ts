@@ -1,11 +1,14 @@
 // Augmentation on pictures that show their label: road is red (200, 0, 0), the rest black, so that a pixel tells its class.
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ignore } from '../../../trainer/data/dataset.ts'
+import { random } from '../../../trainer/data/random.ts'
 import { Graph } from '../../../trainer/graph/graph.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 import { type Augmentation, augment, augmentations } from '../../../trainer/model/augment.ts'
+import { compress } from '../../../trainer/model/augment-jpeg.ts'
 import { changeView, type ViewDraws } from '../../../trainer/model/augment-view.ts'
 
 const viewDraws = ['flip', 'scale', 'across', 'down', 'aspect', 'rotation', 'tilt', 'pan'] as const
@@ -203,6 +206,36 @@ describe('augmentation', () => {
     expect(new Set(warm.filter((_, i) => i % 3 === 0)).size).toBe(n)
     expect(Math.max(...warm.filter((_, i) => i % 3 === 1).map((value) => Math.abs(value - 100)))).toBeLessThan(1e-3)
     tf.dispose([grey, ends])
+  })
+
+  it('compresses as libjpeg does, also where blocks do not come out even, and each picture by its own quality', async () => {
+    const [height, width] = [44, 53]
+    const next = random(3, 1)
+    // Colours that drift, edges, and some noise.
+    const pixels = Uint8Array.from({ length: height * width * 3 }, (_, i) => {
+      const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)]
+      return (x > y ? 140 : 60) + 40 * Math.sin((x + 2 * y) / 4 + (i % 3)) + 30 * next()
+    })
+    const qualities = [15, 50, 90]
+    const raw = { width, height, channels: 3 } as const
+    const made = tf.tidy(() => {
+      const batch = tf.tile(tf.tensor4d(pixels, [1, height, width, 3]), [3, 1, 1, 1])
+      return compress(batch, tf.tensor1d(qualities)).clipByValue(0, 255).dataSync()
+    })
+    const apart = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+      let sum = 0
+      // The last blocks are filled up in another way.
+      for (let y = 0; y < 40; y++) for (let i = 3 * width * y; i < 3 * (width * y + 48); i++) sum += Math.abs(a[i]! - b[i]!)
+      return sum / (40 * 48 * 3)
+    }
+    for (const [i, quality] of qualities.entries()) {
+      const jpeg = await sharp(pixels, { raw }).jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer()
+      const theirs = await sharp(jpeg).raw().toBuffer()
+      const ours = made.subarray(i * pixels.length, (i + 1) * pixels.length)
+      expect(apart(theirs, pixels)).toBeGreaterThan(5)
+      // Theirs is rounded to whole levels on the way, of Y, Cb and Cr twice.
+      expect(apart(ours, theirs) / apart(theirs, pixels)).toBeLessThan(0.35)
+    }
   })
 
   it('stays within 0 and 255', () => {

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import type { Manifest } from '../../../deploy/bundle.ts'
+import { startCategories } from '../../../trainer/metrics/categories.ts'
 import { startMeasuring } from '../../../trainer/metrics/measure.ts'
 import type { EpochRow } from '../../../trainer/report/log.ts'
 import type { Compared } from '../../../trainer/report/measured.ts'
@@ -87,6 +88,19 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'roadmask-report-'))
 })
 afterAll(() => rm(dir, { recursive: true }))
+
+test("measures in bird's-eye view stand in the page where they are known", async () => {
+  const report = await made(0.9)
+  const path = join(dir, 'birds-eye.html')
+  await writeReport(path, report)
+  expect((await readFile(path, 'utf8')).includes('bird')).toBe(false)
+  const categories = startCategories()
+  categories.add('uu', new Uint8Array([1, 1, 0, 0]), 1, new Uint8Array([200, 10, 100, 10]))
+  await writeReport(path, { ...report, birdsEye: categories.compute() })
+  const row = '<td class="n">1</td><td class="n">66.67 %</td>'
+  const page = await readFile(path, 'utf8')
+  for (const name of ['uu', 'urban']) expect(page.includes(`<tr><th>${name}</th>${row}`), name).toBe(true)
+})
 
 test('confidences that mean what they say have no calibration error, and others have the difference', async () => {
   // 1536 pixels other, 1344 of 1536 road found; 192 missed: of 1728 pixels with confidence 0.1, 192 are road.
