@@ -268,6 +268,7 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
   inspect,
   sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
+  label: async (args) => (await import('./sagemaker/label-pictures.ts')).labelPictures(args),
 }
 
 const [first = '', ...others] = process.argv.slice(2)

@@ -22,7 +22,7 @@ import { readLeaveOut } from '../data/split.ts'
 import { settle } from '../settings.ts'
 import { followJob } from './follow-job.ts'
 import { jobRequest } from './job-request.ts'
-import { below, download, filesBelow, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
+import { below, download, filesBelow, type LocalFile, type Place, parseS3, quiet, upload, uriOf } from './s3.ts'
 
 const help = `npm run trainer -- sagemaker --data DATA --output S3 --image URI --role ARN [options]
 
@@ -116,8 +116,7 @@ export async function launchJob(args: string[]): Promise<void> {
 
 /** Of the three services; region and credentials as every AWS tool finds them. */
 function openClients(region?: string) {
-  // Of coming versions, on Node 20; ours are pinned.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+  quiet()
   const configuration = region ? { region } : {}
   return {
     s3: new S3Client(configuration),
