@@ -1,15 +1,15 @@
 // Pictures for people to label, with the masks of a bundle as first labels:  npm run trainer -- label --pictures DIR …
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { S3Client } from '@aws-sdk/client-s3'
-import { CreateLabelingJobCommand, SageMakerClient } from '@aws-sdk/client-sagemaker'
+import { CreateLabelingJobCommand } from '@aws-sdk/client-sagemaker'
 import { background, formatLine } from '../../deploy/groundtruth-line.ts'
 import { encodeMask } from '../../deploy/mask-png.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import { openClients } from './clients.ts'
 import { attribute, categoriesFile, labellingRequest, template } from './labelling-request.ts'
 import { maskPicture, type PictureMask } from './mask-picture.ts'
-import { below, filesBelow, type LocalFile, parseS3, quiet, upload, uriOf } from './s3.ts'
+import { below, filesBelow, type LocalFile, parseS3, upload, uriOf } from './s3.ts'
 
 const help = `npm run trainer -- label --pictures DIR --bundle DIR --output S3 [options]
 
@@ -56,9 +56,7 @@ export async function labelPictures(args: string[]): Promise<void> {
   const folder = values.folder ?? join('labels', name)
   if (await stat(folder).catch(() => undefined))
     throw new Error(`Expected no ${folder} yet; choose another --job or --folder, or remove it`)
-  quiet()
-  const configuration = values.region ? { region: values.region } : {}
-  const sagemaker = new SageMakerClient(configuration)
+  const { s3, sagemaker, region } = await openClients(values.region, { needed: !values['dry-run'] })
   const files = { manifest: 'input.manifest', categories: 'label-categories.json', template: 'task.html.liquid' }
   const request =
     values.workteam &&
@@ -66,7 +64,7 @@ export async function labelPictures(args: string[]): Promise<void> {
       name,
       role: values.role!,
       workteam: values.workteam,
-      region: await sagemaker.config.region(),
+      region,
       manifest: below(place, files.manifest),
       categories: below(place, files.categories),
       template: below(place, files.template),
@@ -103,7 +101,6 @@ export async function labelPictures(args: string[]): Promise<void> {
   console.log(`${pictures.length} masks, the manifest and the job's files are in ${folder}`)
   if (values['dry-run']) return console.log(request ? JSON.stringify(request, null, 2) : 'No --workteam: no job is asked for.')
 
-  const s3 = new S3Client(configuration)
   await upload(s3, pictures, below(place, 'pictures'), console.log)
   await upload(s3, await filesBelow(folder), place, console.log)
   if (!request)

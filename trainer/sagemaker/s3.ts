@@ -9,11 +9,6 @@ import { mapBounded } from '../data/each.ts'
 
 const filesAtOnce = 8
 
-/** Keeps the AWS clients from warning of their coming versions on Node 20; ours are pinned. Before the first client. */
-export function quiet(): void {
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-}
-
 export interface Place {
   bucket: string
   /** Without a slash at its beginning or end. */
