@@ -175,6 +175,7 @@ the agent runs.
   npm run trainer -- synthetic DIR                             renders road scenes to train with; --help says more
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
   npm run trainer -- sagemaker --help                          trains in AWS SageMaker
+  npm run trainer -- label --help                              pictures for people to label, a bundle's masks first
 
 ${Object.entries(options)
   .map(([name, [, value, text]]) => `  ${`--${name} ${value}`.padEnd(34)} ${wrap(text, 84, 37)}`)

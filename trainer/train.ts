@@ -269,6 +269,7 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   inspect,
   synthetic: async (args) => (await import('./data/synthetic/synthesise.ts')).synthesise(args),
   sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
+  label: async (args) => (await import('./sagemaker/label-pictures.ts')).labelPictures(args),
 }
 
 const [first = '', ...others] = process.argv.slice(2)

@@ -3,12 +3,12 @@
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { encodeMask } from '../../deploy/mask-png.ts'
 import { slowPrecision } from '../../deploy/native-precision.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
 import { coverage } from '../facts/coverage.ts'
 import { chooseBatch } from './choose-batch.ts'
 import { type FrameSource, listenForFrames, monotonicMicros, type ReceivedFrame } from './frame-socket.ts'
-import { encodeMask } from './mask-png.ts'
 import type { FromSegment, ToSegment } from './messages.ts'
 
 type Start = Extract<ToSegment, { type: 'start' }>

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { encodeMask } from '../../deploy/mask-png.ts'
 import { coverage } from '../../edge-agent/facts/coverage.ts'
 import { chooseBatch, sizesFor } from '../../edge-agent/segment/choose-batch.ts'
 import {
@@ -15,7 +16,6 @@ import {
   type ReceivedFrame,
   writeFrame,
 } from '../../edge-agent/segment/frame-socket.ts'
-import { encodeMask } from '../../edge-agent/segment/mask-png.ts'
 
 describe('a mask as a PNG', () => {
   // Widths that do and do not fill their last byte; ids with structure in both directions.

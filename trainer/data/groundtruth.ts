@@ -2,29 +2,14 @@
 // picture and the colours of its classes. Labels are decoded by colour; the indices of some jobs are wrong.
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { z } from 'zod'
+import { background, readLine } from '../../deploy/groundtruth-line.ts'
 import { type Sample, type Skipped, withoutLabel } from './dataset.ts'
-import { chooseClasses, codeText, type LabelCodes, readCodes } from './label-classes.ts'
+import { chooseClasses, readCodes } from './label-classes.ts'
 import type { OpenOptions } from './open-dataset.ts'
 import { driveOf, type Layout } from './split.ts'
 
-const Line = z.looseObject({ 'source-ref': z.string().min(1) })
-const Metadata = z.looseObject({
-  'internal-color-map': z.record(
-    z.string(),
-    z.looseObject({ 'class-name': z.string().min(1), 'hex-color': z.string().regex(/^#[0-9a-f]{6}$/i, 'expected #rrggbb') }),
-  ),
-})
-const taskType = 'groundtruth/semantic-segmentation'
-const background = 'BACKGROUND'
-const white = 0xffffff
 /** Keys that are looked for where a copy of a bucket may be. */
 const keysTried = 100
-
-interface Row {
-  picture: string
-  label?: { ref: string; attribute: string; codes: LabelCodes }
-}
 
 /**
  * Opens an output manifest. Paths are relative to its folder; those of `s3://BUCKET/KEY` are looked for in copies of the
@@ -48,15 +33,15 @@ export async function openGroundTruth(name: string, file: string, { classes = 'r
       `${file}: expected the labels of one job and its adjustments, found ${jobs.join(', ')}; keep the lines' attributes of one`,
     )
 
-  const named = new Set(labelled.flatMap(({ codes }) => codes.codes.map((code) => code.name)))
-  named.delete(background)
-  const { idOf, ...chosen } = chooseClasses([background, ...[...named].sort()], classes, file)
+  const named = new Set(labelled.flatMap(({ colours }) => colours.map(({ name }) => name)))
+  named.delete(background.name)
+  const { idOf, ...chosen } = chooseClasses([background.name, ...[...named].sort()], classes, file)
   const pathOf = await localPaths(
     file,
     labelled.flatMap(({ picture, ref }) => [picture, ref]),
   )
   const names = sampleNames(labelled.map(({ picture }) => picture))
-  const codesOf = new Map(labelled.map(({ ref, codes }) => [pathOf(ref), codes]))
+  const coloursOf = new Map(labelled.map(({ ref, colours }) => [pathOf(ref), colours]))
   return {
     name,
     train: labelled.map(({ picture, ref }, i): Sample => {
@@ -70,51 +55,11 @@ export async function openGroundTruth(name: string, file: string, { classes = 'r
     licence: 'not stated',
     skipped,
     readLabel: (label) => {
-      const codes = codesOf.get(label)
+      const codes = coloursOf.get(label)
       if (codes === undefined) throw new Error(`${label} is no label of ${file}`)
-      return readCodes(label, codes, idOf)
+      return readCodes(label, { kind: 'colours', codes }, idOf)
     },
   }
-}
-
-function readLine(line: string, where: string): Row {
-  let json: unknown
-  try {
-    json = JSON.parse(line)
-  } catch (cause) {
-    throw new Error(`${where}: expected a JSON object in a line, found ${line.slice(0, 60)}`, { cause })
-  }
-  const read = Line.safeParse(json)
-  if (!read.success) throw new Error(`${where}: expected an object with source-ref, the picture, found ${line.slice(0, 60)}`)
-  const { 'source-ref': picture, ...rest } = read.data
-  const attribute = Object.keys(rest)
-    .filter((key) => key.endsWith('-ref') && isSegmentation(rest[`${key}-metadata`]))
-    // Each adjustment puts one more adjusted- in front.
-    .sort((a, b) => b.length - a.length)[0]
-  if (attribute === undefined) return { picture }
-  const [ref, metadata] = [z.string().min(1).safeParse(rest[attribute]), Metadata.safeParse(rest[`${attribute}-metadata`])]
-  if (!ref.success) throw new Error(`${where}: expected ${attribute} to be the path of a label picture`)
-  if (!metadata.success)
-    throw new Error(
-      `${where}: expected ${attribute}-metadata to have an internal-color-map with a class-name and a hex-color for each class: ${metadata.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}`,
-    )
-  return { picture, label: { ref: ref.data, attribute, codes: readColours(metadata.data['internal-color-map'], where) } }
-}
-
-const isSegmentation = (metadata: unknown) =>
-  typeof metadata === 'object' && metadata !== null && (!('type' in metadata) || metadata.type === taskType)
-
-function readColours(map: z.infer<typeof Metadata>['internal-color-map'], where: string): LabelCodes {
-  const codes = new Map<number, string>()
-  for (const { 'class-name': name, 'hex-color': hex } of Object.values(map)) {
-    const code = Number.parseInt(hex.slice(1), 16)
-    const other = codes.get(code)
-    if (other !== undefined && other !== name)
-      throw new Error(`${where}: expected a colour for each class, found ${codeText('colours', code)} for ${other} and ${name}`)
-    codes.set(code, name)
-  }
-  if (!codes.has(white)) codes.set(white, background)
-  return { kind: 'colours', codes: [...codes].map(([code, name]) => ({ code, name })) }
 }
 
 /** Where the files of references are. */

@@ -75,7 +75,7 @@ async function recognise(channel: string, dir: string): Promise<string> {
   if (spec !== undefined) return spec
   const shown = found.slice(0, 6).join(', ')
   throw new Error(
-    `Channel ${channel}: expected a data set: training/ (KITTI), train/ and trainannot/ (CamVid), images/ and masks/ (pairs), train/ and train_annotation/ (the built-in algorithm's channels) or an output.manifest; found ${shown || 'nothing'}${found[6] ? ', …' : ''} in ${dir}`,
+    `Channel ${channel}: expected a data set: training/ (KITTI), train/ and trainannot/ (CamVid), images/ and masks/ (pairs), train/ and train_annotation/ (the built-in algorithm's channels) an output.manifest, or pictures alone; found ${shown || 'nothing'}${found[6] ? ', …' : ''} in ${dir}`,
   )
 }
 
@@ -85,5 +85,6 @@ function layoutOf(channel: string, dir: string, found: readonly string[]): strin
     throw new Error(`Channel ${channel}: expected one manifest, found ${manifests.join(', ')}; give each a channel of its own`)
   if (manifests[0]) return `groundtruth:${join(dir, manifests[0])}`
   const layout = marks.find(([, sets]) => sets.some((inside) => inside.every((name) => found.includes(name))))?.[0]
-  return layout && `${layout}:${dir}`
+  if (layout) return `${layout}:${dir}`
+  return found.length > 0 && found.every((name) => /\.(png|jpe?g)$/i.test(name)) ? `pictures:${dir}` : undefined
 }

@@ -2,19 +2,15 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { type CloudWatchLogsClient, DescribeLogStreamsCommand, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
-import { DescribeTrainingJobCommand, type DescribeTrainingJobResponse, type SageMakerClient } from '@aws-sdk/client-sagemaker'
+import { DescribeTrainingJobCommand, type DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker'
+import type { Clients } from './clients.ts'
 
 const logGroup = '/aws/sagemaker/TrainingJobs'
 const everyMs = 5000
 
-export interface Clients {
-  sagemaker: SageMakerClient
-  logs: CloudWatchLogsClient
-}
-
 /** Prints what a job does until it has ended, and gives its last description; undefined where `signal` stops the watching. */
 export async function followJob(
-  { sagemaker, logs }: Clients,
+  { sagemaker, logs }: Pick<Clients, 'sagemaker' | 'logs'>,
   name: string,
   signal: AbortSignal,
 ): Promise<DescribeTrainingJobResponse | undefined> {

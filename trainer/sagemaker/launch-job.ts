@@ -3,14 +3,8 @@ import { execFile } from 'node:child_process'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
-import { S3Client } from '@aws-sdk/client-s3'
-import {
-  CreateTrainingJobCommand,
-  type DescribeTrainingJobResponse,
-  SageMakerClient,
-  StopTrainingJobCommand,
-} from '@aws-sdk/client-sagemaker'
+import type { S3Client } from '@aws-sdk/client-s3'
+import { CreateTrainingJobCommand, type DescribeTrainingJobResponse, StopTrainingJobCommand } from '@aws-sdk/client-sagemaker'
 import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { optionNames, readCommandLine } from '../command-line.ts'
@@ -20,6 +14,7 @@ import { openDatasets } from '../data/open-dataset.ts'
 import { printStatistics } from '../data/print-statistics.ts'
 import { readLeaveOut } from '../data/split.ts'
 import { settle } from '../settings.ts'
+import { type Clients, openClients } from './clients.ts'
 import { followJob } from './follow-job.ts'
 import { jobRequest } from './job-request.ts'
 import { below, download, filesBelow, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
@@ -77,7 +72,7 @@ interface Channel {
 export async function launchJob(args: string[]): Promise<void> {
   const { values } = parseOptions({ args, options: { ...Object.fromEntries(passed.map((name) => [name, text])), ...own } })
   if (values.help || args.length === 0) return console.log(help)
-  const clients = openClients(values.region)
+  const clients = await openClients(values.region, { needed: !values['dry-run'] })
   if (values.stop) {
     await clients.sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: values.stop }))
     return console.log(`${values.stop} is being stopped; within two minutes it writes the bundle of its best epoch.`)
@@ -92,8 +87,8 @@ export async function launchJob(args: string[]): Promise<void> {
     passed.flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name] as string]] : [])),
   )
   const output = parseS3(values.output!, '--output')
-  const prepared = await prepare(options, data, output)
   const name = values.job ?? `roadmask-${new Date().toISOString().slice(0, 19).replaceAll(/\D/g, '-')}`
+  const prepared = await prepare(options, data, { output, files: below(output, 'files', name) })
   const request = jobRequest({
     name,
     image: image!,
@@ -114,18 +109,6 @@ export async function launchJob(args: string[]): Promise<void> {
   await watch(clients, name)
 }
 
-/** Of the three services; region and credentials as every AWS tool finds them. */
-function openClients(region?: string) {
-  // Of coming versions, on Node 20; ours are pinned.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-  const configuration = region ? { region } : {}
-  return {
-    s3: new S3Client(configuration),
-    sagemaker: new SageMakerClient(configuration),
-    logs: new CloudWatchLogsClient(configuration),
-  }
-}
-
 function positive(value: string, option: string): number {
   const number = Number(value)
   if (!(number > 0 && number < 1e6)) throw new Error(`${option}: expected a number above 0, found ${value}`)
@@ -139,7 +122,7 @@ function positive(value: string, option: string): number {
 async function prepare(
   given: Record<string, string>,
   data: string[],
-  output: Place,
+  { output, files: own }: { output: Place; files: Place },
 ): Promise<{ options: Record<string, string>; channels: Record<string, Channel> }> {
   const options = { ...given }
   const channels: Record<string, Channel> = {}
@@ -159,7 +142,7 @@ async function prepare(
     const inside = `/opt/ml/input/data/${name}`
     options[name] = file.isDirectory() ? inside : `${inside}/${basename(value)}`
     const files = file.isDirectory() ? await filesBelow(value) : [{ path: value, key: basename(value), bytes: file.size }]
-    channels[name] = { place: below(output, 'files', name), files }
+    channels[name] = { place: below(own, name), files }
   }
   const opened = await openDatasets(here, { ...settings, otherData: here.length < data.length })
   for (const [at, spec] of data.entries()) {
@@ -200,7 +183,7 @@ async function folderOf(spec: string): Promise<string> {
 }
 
 /** Follows a job to its end and fetches what it made. */
-async function watch(clients: ReturnType<typeof openClients>, name: string): Promise<void> {
+async function watch(clients: Clients, name: string): Promise<void> {
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   process.once('SIGINT', onSignal)

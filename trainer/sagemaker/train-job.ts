@@ -14,7 +14,8 @@ import { metricLine } from './metrics.ts'
 /** What may differ where a run goes on. */
 const mayChange = ['epochs', 'patience']
 /** Of a run's folder, what goes into output/data. */
-const results = /^(log\.csv|settings\.json|measures\.json|report\.html|augmentation\.jpg|(accuracy|loss)\.(png|svg)|overlays)$/
+const results =
+  /^(log\.csv|settings\.json|measures\.json|report\.html|augmentation\.jpg|(accuracy|loss)\.(png|svg)|overlays|tensorboard)$/
 
 interface Ended {
   code: number

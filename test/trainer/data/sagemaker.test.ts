@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { encodeMask } from '../../../edge-agent/segment/mask-png.ts'
+import { encodeMask } from '../../../deploy/mask-png.ts'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
 import { madeFolder, openDataset, paint, realData, writePicture } from './made-sets.ts'

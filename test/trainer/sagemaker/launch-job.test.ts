@@ -42,10 +42,16 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
   afterAll(() => moto.stop())
 
   /** Runs the program in `dir`; `onOutput` may stop it. */
-  function run(args: string[], onOutput: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {}) {
+  function run(
+    args: string[],
+    onOutput: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
     const program = join(import.meta.dirname, '../../../build/trainer/train.js')
-    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
-    const child = spawn(process.execPath, [program, 'sagemaker', ...args], { cwd: dir, env })
+    const child = spawn(process.execPath, [program, 'sagemaker', ...args], {
+      cwd: dir,
+      env: { ...env, TF_CPP_MIN_LOG_LEVEL: '3' },
+    })
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
       let [out, err] = ['', '']
       child.stdout.on('data', (data) => {
@@ -144,6 +150,20 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
     expect(await keys()).toEqual(before)
   })
 
+  it('names what of AWS is missing', async () => {
+    const env = { ...process.env, AWS_EC2_METADATA_DISABLED: 'true', HOME: dir }
+    for (const name of ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const)
+      delete (env as NodeJS.ProcessEnv)[name]
+    expect(await run(['--follow', 'x'], undefined, env)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^\nExpected a region of AWS/),
+    })
+    expect(await run(['--follow', 'x', '--region', 'eu-west-1'], undefined, env)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^\nExpected credentials of AWS/),
+    })
+  })
+
   it.each([
     ['an option of none', ['--epoch', '3'], /Unknown option --epoch; did you mean --epochs/],
     [
@@ -156,6 +176,11 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
       'an output that is not in S3',
       [...account, '--output', 'here', '--data', 's3://roads/x'],
       /--output: expected s3:\/\/BUCKET/,
+    ],
+    [
+      'a name that jobs cannot have',
+      [...account, ...options, '--data', 's3://roads/x', '--job', 'a_b'],
+      /--job: expected letters.*found a_b/,
     ],
     ['data that is not there', [...account, ...options, '--data', 'kitti:nowhere'], /nowhere/],
   ])('refuses %s in a sentence', async (_, args, message) => {

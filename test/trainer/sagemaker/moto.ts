@@ -32,6 +32,7 @@ export async function startMoto(): Promise<Moto> {
         AWS_REGION: 'eu-west-1',
         AWS_ACCESS_KEY_ID: 'of-moto',
         AWS_SECRET_ACCESS_KEY: 'of-moto',
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
       stop: () => child.kill(),
     }
