@@ -109,7 +109,7 @@ async function train(args: string[]): Promise<void> {
   if (source) {
     const pictures = await somePictures(trainPictures)
     const classes = data.classes.map(({ name }) => name)
-    record.start = adoptWeights(begun.model, source, { classes, pictures })
+    record.start = { ...adoptWeights(begun.model, source, { classes, pictures }), ...(previous && { data: previous.data }) }
     tf.dispose(pictures)
     console.log(`\n${startTable(record.start)}`)
   }
@@ -144,6 +144,11 @@ async function train(args: string[]): Promise<void> {
 
   if (weights)
     console.log(`Class weights: ${data.classes.map(({ name }, i) => `${name} ${weights[i]!.toFixed(3)}`).join(', ')}\n`)
+
+  if (!resumed && record.start?.layers.every(({ start }) => start === 'loaded')) {
+    const { measures } = await validate(data, valPictures, { input, batch: settings.batch }, learner.score)
+    console.log(`Before training, on these validation pictures: road IoU ${measures.road_iou.toFixed(4)}\n`)
+  }
 
   // Loop
   let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]

@@ -1,5 +1,6 @@
 // A network that starts from weights which were learnt before: what fits is loaded, the rest is new, and every layer is told.
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { Manifest } from '../../deploy/bundle.ts'
 import { variables } from '../model/fcn.ts'
 import { BatchNorm, foldBatchNorm } from '../model/layers.ts'
 import type { Settings } from '../settings.ts'
@@ -29,6 +30,8 @@ export interface LayerStart {
 export interface Start {
   name: string
   layers: LayerStart[]
+  /** What that had been trained on, where it was a run or a bundle. */
+  data?: Manifest['data']
 }
 
 const ofClasses = /^(up)?score/

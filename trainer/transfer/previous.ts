@@ -14,6 +14,8 @@ import type { StoredWeight } from './weight-file.ts'
 
 export interface Previous {
   source: Source
+  /** What it was trained on, and what it was started from before that: its licences hold for what is learnt on it. */
+  data: Manifest['data']
   /** What a new run takes over where the command line says nothing else. */
   network: Pick<Settings, 'net' | 'width' | 'fc' | 'batchNorm'> & { preset?: Settings['preset'] }
   input: { width: number; height: number }
@@ -28,7 +30,7 @@ export async function openPrevious(dir: string): Promise<Previous> {
 }
 
 async function fromRun(dir: string): Promise<Previous> {
-  const { name, settings, input } = await readRun(dir)
+  const { name, settings, input, data, start } = await readRun(dir)
   const paths = runPaths(dir)
   const { state } = await readCheckpoint(paths.best)
   const { net, width, fc, batchNorm, preset } = settings
@@ -40,7 +42,12 @@ async function fromRun(dir: string): Promise<Previous> {
   // Only a finished run knows the names of its classes; without them the shapes decide.
   const bundle = await openBundle(paths.bundle).catch(() => undefined)
   const classes = bundle && { classes: bundle.manifest.classes.map(({ name }) => name) }
-  return { source: { name, weights, ...classes, close: () => {} }, network: { net, width, fc, batchNorm, preset }, input }
+  return {
+    source: { name, weights, ...classes, close: () => {} },
+    data: [...data, ...(start?.data ?? [])],
+    network: { net, width, fc, batchNorm, preset },
+    input,
+  }
 }
 
 async function fromBundle(dir: string): Promise<Previous> {
@@ -56,6 +63,7 @@ async function fromBundle(dir: string): Promise<Previous> {
   const classes = manifest.classes.map(({ name }) => name)
   return {
     source: { name: manifest.name, weights, classes, close: () => {} },
+    data: manifest.data,
     network: { net, width, fc, batchNorm: false, ...presetOf(manifest) },
     input: manifest.input,
   }
