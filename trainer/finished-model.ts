@@ -64,7 +64,7 @@ function manifest(
   { record, data: { classes, road }, validation, precision }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
-  const { name, started, commit, settings, data } = record
+  const { name, started, commit, settings, data, start } = record
   const { data: _, teacher, ...told } = settings
   return {
     name,
@@ -75,8 +75,11 @@ function manifest(
     road,
     measures: flatMeasures(validation.measures),
     ...(precision && { precision }),
-    data,
+    data: withoutTwins([...data, ...(start?.data ?? [])]),
     commit,
     settings: { ...told, ...(teacher && { teacher: basename(teacher) }) },
   }
 }
+
+const withoutTwins = (data: Manifest['data']) =>
+  data.filter(({ fingerprint }, i) => data.findIndex((other) => other.fingerprint === fingerprint) === i)

@@ -59,6 +59,9 @@ export function buildNetwork(settings: Settings, input: ModelInput, classes: num
   }
 }
 
+/** The layer of a variable or of its batch normalisation. */
+const layerOf = (name: string) => name.replace(/\/.*$/, '').replace(/_bn$/, '')
+
 /** Twice: the first time only finds the buffers that nothing refers to any more, the second gives them back. */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
@@ -73,6 +76,8 @@ interface Guidance {
   classWeights?: readonly number[] | undefined
   /** Its part in the loss is the settings' `teacherShare`. */
   teacher?: Teacher | undefined
+  /** Layers that were loaded, and the steps in which they stay as they are; the settings' `encoderRate` is theirs afterwards. */
+  loaded?: { layers: ReadonlySet<string>; headSteps: number } | undefined
   /** With the weights to start from; closed here. Left out, a new one. */
   network?: Network
 }
@@ -82,7 +87,7 @@ export async function openLearner(
   settings: Settings,
   input: ModelInput,
   classes: number,
-  { classWeights, teacher, network = buildNetwork(settings, input, classes) }: Guidance = {},
+  { classWeights, teacher, loaded, network = buildNetwork(settings, input, classes) }: Guidance = {},
 ): Promise<Learner> {
   const { model, parameters, close } = network
   const { batch, seed } = settings
@@ -102,7 +107,10 @@ export async function openLearner(
     trainable: (name) => trainable.has(named.get(name)!),
     inputs: { pictures: { shape: shapes.pictures, dtype: 'uint8' }, labels: { shape: shapes.labels, dtype: 'uint8' } },
     seed,
-    loss(inputs, seed) {
+    slow: loaded && { is: (name) => loaded.layers.has(layerOf(name)), after: loaded.headSteps, rate: settings.encoderRate },
+    loss(inputs, seed, frozen) {
+      // Their batch normalisation keeps to its statistics then, as in Keras.
+      for (const layer of model.layers) if (loaded?.layers.has(layerOf(layer.name))) layer.trainable = !frozen
       const { pictures, labels } = augment(inputs.pictures!, inputs.labels!, seed, augmentations[settings.augment])
       const seen = normalise(pictures)
       const logits = model.apply(seen, { training: true }) as tf.Tensor4D

@@ -93,6 +93,8 @@ const before = {
   minEpochs: 5,
   tolerance: 0,
   ema: 0,
+  headEpochs: 0,
+  encoderRate: 1,
   teacherShare: 0,
 } as const
 

@@ -6,6 +6,7 @@ import type { augmentations } from './model/augment.ts'
 import type { Architecture } from './model/fcn.ts'
 import type { losses } from './model/loss.ts'
 import type { schedules } from './schedule.ts'
+import type { Previous } from './transfer/previous.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
@@ -48,6 +49,11 @@ export interface Settings extends Preset {
   preset: keyof typeof presets
   /** Where VGG16's weights were from: a name, no path. */
   vgg16?: string
+  /** Name of the run or bundle it was started from. */
+  from?: string
+  /** Epochs in which loaded layers stay as they are, and by what their learning rate is multiplied afterwards. */
+  headEpochs: number
+  encoderRate: number
   data: string[]
   classes: 'road' | 'all'
   classMap?: string
@@ -79,10 +85,13 @@ export interface Settings extends Preset {
 /** The presets' rates are AdamW's. With batch normalisation, 0.05 learnt CamVid in two epochs as well as they do. */
 const sgdRate = { batchNorm: 0.05, none: 0.01 }
 
-/** The settings of a new run: the preset's, changed by the command line. */
-export function settle(line: CommandLine, gpu: boolean): Settings {
-  const preset = line.preset ?? (gpu ? 'paper' : 'jetson')
-  const base = presets[preset]
+/** Of the preset's rate, for a network that has learnt its task already. */
+const fineTuning = 0.15
+
+/** The settings of a new run: the preset's, those of the network it starts from, changed by the command line. */
+export function settle(line: CommandLine, gpu: boolean, previous?: Previous): Settings {
+  const preset = line.preset ?? previous?.network.preset ?? (gpu ? 'paper' : 'jetson')
+  const base = { ...presets[preset], ...previous?.network }
   const batchNorm = line['batch-norm'] === undefined ? base.batchNorm : line['batch-norm'] === 'on'
   const rate = line.optimizer === 'sgd' ? sgdRate[batchNorm ? 'batchNorm' : 'none'] : base.learningRate
   const width = line.width ?? base.width
@@ -93,6 +102,9 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
   return {
     preset,
     ...(line.vgg16 ? { vgg16: basename(line.vgg16) } : {}),
+    ...(previous ? { from: previous.source.name } : {}),
+    headEpochs: line['head-epochs'] ?? 0,
+    encoderRate: line['encoder-rate'] ?? (line.vgg16 ? 0.1 : 1),
     data: line.data,
     classes: line.classes,
     ...(line['class-map'] ? { classMap: line['class-map'] } : {}),
@@ -105,7 +117,7 @@ export function settle(line: CommandLine, gpu: boolean): Settings {
     ...(line.input ? { input: line.input } : {}),
     fit: line.fit,
     batch: line.batch ?? base.batch,
-    learningRate: line['learning-rate'] ?? rate,
+    learningRate: line['learning-rate'] ?? (previous ? fineTuning * rate : rate),
     weightDecay: line['weight-decay'] ?? base.weightDecay,
     schedule: line.schedule,
     warmUp: line['warm-up'],
@@ -143,8 +155,8 @@ export const goOn = (
 /** Pixels of the model's input where no size was asked for: those of 576 x 160, which KITTI road models are usually trained with. */
 const usualPixels = 576 * 160
 
-/** The model's input where none was asked for: the shape of the pictures as nearly as multiples of 8 allow, at the usual number of pixels. */
-export function inputFor(pictures: { width: number; height: number }): { width: number; height: number } {
+/** The model's input where none was asked for: the shape of the pictures as nearly as multiples of 8 allow, at some number of pixels. */
+export function inputFor(pictures: { width: number; height: number }, pixels = usualPixels): { width: number; height: number } {
   const shape = pictures.width / pictures.height
   const sizes = Array.from({ length: 200 }, (_, i) => {
     const height = 8 * (i + 1)
@@ -153,6 +165,6 @@ export function inputFor(pictures: { width: number; height: number }): { width: 
   const off = (value: number, wanted: number) => Math.abs(Math.log(value / wanted))
   // What a wrong shape cuts off is lost; a few pixels more or less hardly matter.
   const cost = ({ width, height }: { width: number; height: number }) =>
-    off(width / height, shape) + 0.05 * off(width * height, usualPixels)
+    off(width / height, shape) + 0.05 * off(width * height, pixels)
   return sizes.reduce((best, one) => (cost(one) < cost(best) ? one : best))
 }

@@ -41,9 +41,10 @@ import { learningRateAt } from './schedule.ts'
 import { goOn, inputFor, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
 import { openTeacher } from './teacher.ts'
-import { adoptWeights, startTable } from './transfer/adopt.ts'
+import { adoptWeights, slowLayers, startTable } from './transfer/adopt.ts'
 import { vgg16File } from './transfer/fetch.ts'
 import { somePictures } from './transfer/keep-activations.ts'
+import { openPrevious } from './transfer/previous.ts'
 import { openVgg16 } from './transfer/vgg16.ts'
 import { validate } from './validate.ts'
 
@@ -56,7 +57,8 @@ async function train(args: string[]): Promise<void> {
   if (!line) return void console.log(help)
   const gpu = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice
   const resumed = line.resume === undefined ? undefined : await readRun(line.resume)
-  const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu)
+  const previous = line.from === undefined ? undefined : await openPrevious(line.from)
+  const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu, previous)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
   const compared = await Promise.all(line.compare.map(readCompared))
@@ -76,7 +78,7 @@ async function train(args: string[]): Promise<void> {
       )
   if (!settings.teacher && data.train.some(({ label }) => label === undefined))
     throw new Error('--data pictures:DIR has no labels: name a run that tells what is road in them by --teacher RUN')
-  const size = settings.input ?? inputFor(checked[0]!.sizes[0]!)
+  const size = settings.input ?? inputFor(checked[0]!.sizes[0]!, previous && previous.input.width * previous.input.height)
   const input: ModelInput = resumed?.input ?? {
     ...size,
     fit: settings.fit,
@@ -102,15 +104,23 @@ async function train(args: string[]): Promise<void> {
   const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
   const teacher = settings.teacher ? await openTeacher(settings.teacher, input, data.classes) : undefined
   const begun = buildNetwork(settings, input, data.classes.length)
-  if (!resumed && line.vgg16) {
+  const source =
+    previous?.source ?? (line.vgg16 ? await openVgg16(await vgg16File(line.vgg16, settings.fc), settings.vgg16) : undefined)
+  if (source) {
     const pictures = await somePictures(trainPictures)
     const classes = data.classes.map(({ name }) => name)
-    const source = await openVgg16(await vgg16File(line.vgg16, settings.fc), settings.vgg16)
-    record.start = adoptWeights(begun.model, source, { classes, pictures })
+    record.start = { ...adoptWeights(begun.model, source, { classes, pictures }), ...(previous && { data: previous.data }) }
     tf.dispose(pictures)
     console.log(`\n${startTable(record.start)}`)
   }
-  const learner = await openLearner(settings, input, data.classes.length, { classWeights: weights, teacher, network: begun })
+  const steps = Math.ceil(data.train.length / settings.batch)
+  const loaded = record.start && slowLayers(record.start, settings, steps)
+  const learner = await openLearner(settings, input, data.classes.length, {
+    classWeights: weights,
+    teacher,
+    loaded,
+    network: begun,
+  })
   teacher?.close()
   const checkpoint = resumed && (await readCheckpoint(paths.last))
   if (checkpoint) {
@@ -127,7 +137,6 @@ async function train(args: string[]): Promise<void> {
     await startRun(dir, record)
     if (settings.augment !== 'none') await showAugmentation(paths.augmentation, trainPictures, settings, data.road)
   }
-  const steps = Math.ceil(data.train.length / settings.batch)
   console.log(
     `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
       `${input.width} x ${input.height}, batch ${settings.batch}, on the ${gpu ? 'GPU' : 'CPU'}; run folder ${dir}\n`,
@@ -135,6 +144,11 @@ async function train(args: string[]): Promise<void> {
 
   if (weights)
     console.log(`Class weights: ${data.classes.map(({ name }, i) => `${name} ${weights[i]!.toFixed(3)}`).join(', ')}\n`)
+
+  if (!resumed && record.start?.layers.every(({ start }) => start === 'loaded')) {
+    const { measures } = await validate(data, valPictures, { input, batch: settings.batch }, learner.score)
+    console.log(`Before training, on these validation pictures: road IoU ${measures.road_iou.toFixed(4)}\n`)
+  }
 
   // Loop
   let [step, best] = [checkpoint?.step ?? 0, checkpoint?.best ?? { epoch: 0, road_iou: Number.NEGATIVE_INFINITY }]

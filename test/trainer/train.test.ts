@@ -90,6 +90,8 @@ const later = [
   'patience',
   'minEpochs',
   'tolerance',
+  'headEpochs',
+  'encoderRate',
 ]
 
 describe('npm run trainer', () => {
@@ -283,6 +285,34 @@ describe('npm run trainer', () => {
     expect((await readCheckpoint(join(dir, 'full/last.safetensors'))).epoch).toBe(2)
   })
 
+  it('starts from a run with new layers first, stopped and resumed ends as uninterrupted, and from a bundle', async () => {
+    const begin = ['--from', 'whole', '--fc', '12', '--head-epochs', '1', '--encoder-rate', '0.5']
+    const args = [...begin, '--input', '48x24', '--batch', '4', '--epochs', '3', '--data', `kitti:${kitti}`]
+    const whole = await run('train.js', [...args, '--run', 'tuned'])
+    expect(whole).toMatchObject({ code: 0, out: expect.stringMatching(/from whole: 17 layers loaded, 3 new/) })
+    expect(whole.out).toMatch(/fc6 +\[7, 7, 51, 12\] +new +whole has \[7,7,51,16\]/)
+    let killed = false
+    const stopped = await run('train.js', [...args, '--run', 'cut'], (out, kill) => {
+      if (killed || !out.includes('epoch 2/3')) return
+      killed = true
+      kill('SIGTERM')
+    })
+    expect(stopped.code).toBe(130)
+    expect(await run('train.js', ['--resume', 'cut'])).toMatchObject({ code: 0 })
+    const [a, b] = await Promise.all(['tuned', 'cut'].map((name) => readCheckpoint(join(dir, name, 'last.safetensors'))))
+    expect(b!.state).toEqual(a!.state)
+
+    const again = await run('train.js', ['--from', 'whole/bundle', '--data', `kitti:${kitti}`, '--epochs', '1', '--run', 'on'])
+    expect(again).toMatchObject({ code: 0, out: expect.stringMatching(/from whole: 20 layers loaded, 0 new/) })
+    const [before, after] = await Promise.all(['whole', 'on'].map((name) => openBundle(join(dir, name, 'bundle'))))
+    expect(after!.manifest.architecture).toMatchObject({ width: 0.1, fc: 16, batchNorm: false })
+    expect(after!.manifest.measures.road_iou).toBeGreaterThan(before!.manifest.measures.road_iou! - 0.03)
+    expect(await run('train.js', ['--from', 'whole', '--data', `kitti:${kitti}`, '--head-epochs', '1'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/Every layer is loaded from whole and none is new/),
+    })
+  })
+
   it('stops early where it is told to, also when it is resumed; and goes on as a run of an earlier version would', async () => {
     const path = join(dir, 'early/settings.json')
     const wanted = ['--epochs', '9', '--patience', '1', '--tolerance', '1', '--min-epochs', '2', '--ema', '0']
@@ -335,6 +365,12 @@ describe('npm run trainer', () => {
       [...small, '--width', '1', '--data', 'kitti:kitti', '--vgg16', 'taken/settings.json'],
       /Expected weights in taken\/settings\.json/,
     ],
+    [
+      'to start from nothing',
+      ['--from', 'taken/none', '--data', 'kitti:kitti'],
+      /expected a run folder .* in taken\/none, found neither/,
+    ],
+    ['a rate for layers that were not loaded', ['--encoder-rate', '0.1'], /add --from or --vgg16/],
     ['a run that is not there', ['--resume', 'nowhere'], /Expected a run to go on with in nowhere/],
   ])('refuses %s in one sentence, and changes nothing', async (_, args, message) => {
     await mkdir(join(dir, 'taken'), { recursive: true })

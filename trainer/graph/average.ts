@@ -28,7 +28,7 @@ export function applyAverages(
   return learnt.map(([name, update]) => {
     const { handle, shape } = states.get(name)!
     const value = graph.add('ReadVariableOp', [handle, `^${update}`], { dtype: float32.T }, `${name}/updated`)
-    const average: State = declareState(graph, averageOf(name), shape)
+    const average: State = states.get(averageOf(name)) ?? declareState(graph, averageOf(name), shape)
     states.set(averageOf(name), average)
     const gone = graph.add('Sub', [average.read.ref, value], float32)
     // The update op makes no copy of the average, as adding and assigning would.

@@ -38,3 +38,16 @@ export function toBfloat16s(values: Float32Array): Uint16Array {
     return (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
   })
 }
+
+/** The value of each half, exactly. */
+export const fromHalves = (halves: Uint16Array): Float32Array =>
+  Float32Array.from(halves, (half) => {
+    const [exponent, mantissa] = [(half >>> 10) & 0x1f, half & 0x3ff]
+    const sign = half & 0x8000 ? -1 : 1
+    if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY
+    return sign * (exponent === 0 ? mantissa * 2 ** -24 : (1 + mantissa / 1024) * 2 ** (exponent - 15))
+  })
+
+/** The value of each bfloat16, exactly. */
+export const fromBfloat16s = (words: Uint16Array): Float32Array =>
+  new Float32Array(Uint32Array.from(words, (word) => word << 16).buffer)

@@ -3,9 +3,9 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
 import { applyAverages, averageOf } from './average.ts'
-import { Graph, type Precision } from './graph.ts'
+import { Graph, type Output, type Precision } from './graph.ts'
 import { lossScaling, nextScale } from './loss-scale.ts'
-import { applyOptimizer, declareState, type Optimizer, type State, slots, unscaleAndClip } from './optimizers.ts'
+import { applyOptimizer, declareState, type Optimizer, type State, type Step, slots, unscaleAndClip } from './optimizers.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
@@ -32,12 +32,15 @@ export interface TrainingGraph {
   seed?: number
   /**
    * The loss of a batch, a scalar, from symbolic inputs. What it assigns to variables is part of the step. tfjs's dropout
-   * and noise layers draw from `seed` (int32 [2], another in each step) by themselves, see `withSeed`.
+   * and noise layers draw from `seed` (int32 [2], another in each step) by themselves, see `withSeed`. `frozen`: in a step
+   * in which what is `slow` stays as it is.
    */
-  loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D): tf.Scalar
+  loss(inputs: Record<string, tf.Tensor>, seed: tf.Tensor1D, frozen: boolean): tf.Scalar
   /** What to compute from the inputs without learning. */
   evaluate(inputs: Record<string, tf.Tensor>): Record<string, tf.Tensor>
   optimizer: Optimizer
+  /** What learns more slowly than the rest; left out: nothing. */
+  slow?: Slow | undefined
   /**
    * Decay of the moving averages of what is learnt, see `applyAverages`; `evaluate` computes with them. What the loss
    * assigns to variables stays as it is: statistics of batch normalisation are averages already, and averaged once more they
@@ -46,6 +49,14 @@ export interface TrainingGraph {
   averageDecay?: number
   /** What convolutions compute in; weights and their updates are float32. */
   compute?: Precision
+}
+
+/** Learnt variables that stay as they are in the first `after` steps, as though training began later, or always where `rate` is 0. */
+export interface Slow {
+  is(name: string): boolean
+  after: number
+  /** Times the learning rate. */
+  rate: number
 }
 
 /** A weight or a moment. */
@@ -72,8 +83,11 @@ const float32 = { type: 'float32' } as const
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   const graph = new Graph({ compute: recipe.compute ?? 'float32' })
   const states = new Map<string, State>()
+  const { slow } = recipe
   record(graph, () => {
-    const names = [...recipe.variables.keys()].filter(recipe.trainable)
+    const always = [...recipe.variables.keys()].filter((name) => recipe.trainable(name) && !slow?.is(name))
+    const later = [...recipe.variables.keys()].filter((name) => recipe.trainable(name) && slow?.is(name) && slow.rate > 0)
+    const names = [...always, ...later]
     for (const [name, { shape }] of recipe.variables) states.set(name, declareState(graph, name, shape))
     for (const name of names)
       for (const slot of slots(recipe.optimizer))
@@ -92,48 +106,63 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
     const symbols = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toTensor(input)]))
     const bound = [...recipe.variables].map(([name, variable]) => ({ variable, output: states.get(name)!.read }))
 
-    const { result, assigned } = withVariables(bound, () => {
-      const learnt = names.map((name) => recipe.variables.get(name)!)
-      const seed = toTensor(feeds.seed) as tf.Tensor1D
-      const [scale, steps] = scales.map((name) => toTensor(states.get(name)!.read))
-      let loss: tf.Scalar | undefined
-      const { grads } = tf.variableGrads(() => {
-        loss = withSeed(seed, () => recipe.loss(symbols(), seed))
-        return scale ? tf.mul<tf.Scalar>(loss, scale) : tf.clone(loss)
-      }, learnt)
-      // variableGrads names gradients by the variables' tfjs names, which are not ours.
-      const missing = names.filter((_, i) => !grads[learnt[i]!.name])
-      if (missing.length > 0) throw new Error(`Expected the loss to depend on all that is learnt, but not on ${missing}`)
-      const ofAll = learnt.map(({ name }) => grads[name]!)
-      const { gradients, finite } = unscaleAndClip(ofAll, recipe.optimizer.clipNorm, scale)
-      const scaling = finite ? nextScale(scale!, steps!, finite) : {}
-      return {
-        loss: toOutput(loss!),
-        gradients: names.map((name, i) => [name, toOutput(gradients[i]!)] as const),
-        scaling: Object.entries<tf.Tensor>(scaling).map(([name, tensor]) => [name, toOutput(tensor)] as const),
-        ...(finite && { finite: toOutput(finite) }),
-      }
-    })
-    const { finite } = result
-    const moment = { ...feeds, ...(finite && { finite }) }
-    const updates = applyOptimizer(graph, recipe.optimizer, states, result.gradients, moment)
     const set = (handle: string, value: string, name: string) =>
       graph.add('AssignVariableOp', [handle, value], { dtype: float32 }, name)
-    const learnt = names.map((name, i) => [name, updates[i]!] as const)
-    const assign = (name: string, value: string) => updates.push(set(states.get(name)!.handle, value, `${name}/assign`))
-    for (const { variable, output } of assigned) {
-      const name = [...recipe.variables].find(([, own]) => own === variable)![0]
-      const inputs = finite && [finite.ref, output.ref, states.get(name)!.read.ref]
-      assign(name, inputs ? graph.add('SelectV2', inputs, { T: float32 }) : output.ref)
+    const signStep = (signature: string, names: readonly string[], frozen: boolean) => {
+      const { result, assigned } = withVariables(bound, () => {
+        const learnt = names.map((name) => recipe.variables.get(name)!)
+        const seed = toTensor(feeds.seed) as tf.Tensor1D
+        const [scale, steps] = scales.map((name) => toTensor(states.get(name)!.read))
+        let loss: tf.Scalar | undefined
+        const { grads } = tf.variableGrads(() => {
+          loss = withSeed(seed, () => recipe.loss(symbols(), seed, frozen))
+          return scale ? tf.mul<tf.Scalar>(loss, scale) : tf.clone(loss)
+        }, learnt)
+        // variableGrads names gradients by the variables' tfjs names, which are not ours.
+        const missing = names.filter((_, i) => !grads[learnt[i]!.name])
+        if (missing.length > 0) throw new Error(`Expected the loss to depend on all that is learnt, but not on ${missing}`)
+        const ofAll = learnt.map(({ name }) => grads[name]!)
+        const { gradients, finite } = unscaleAndClip(ofAll, recipe.optimizer.clipNorm, scale)
+        const scaling = finite ? nextScale(scale!, steps!, finite) : {}
+        return {
+          loss: toOutput(loss!),
+          gradients: names.map((name, i) => [name, toOutput(gradients[i]!)] as const),
+          scaling: Object.entries<tf.Tensor>(scaling).map(([name, tensor]) => [name, toOutput(tensor)] as const),
+          ...(finite && { finite: toOutput(finite) }),
+        }
+      })
+      const { finite } = result
+      const moment = { ...feeds, ...(finite && { finite }) }
+      const of = (some: (name: string) => boolean) => result.gradients.filter(([name]) => some(name))
+      const isSlow = (name: string) => slow?.is(name) === true
+      const updates = applyOptimizer(
+        graph,
+        recipe.optimizer,
+        states,
+        of((name) => !isSlow(name)),
+        moment,
+      )
+      if (slow && !frozen)
+        updates.push(...applyOptimizer(graph, recipe.optimizer, states, of(isSlow), slowed(graph, moment, slow)))
+      const learnt = names.map((name, i) => [name, updates[i]!] as const)
+      const assign = (name: string, value: string) => updates.push(set(states.get(name)!.handle, value, `${name}/assign`))
+      for (const { variable, output } of assigned) {
+        const name = [...recipe.variables].find(([, own]) => own === variable)![0]
+        const inputs = finite && [finite.ref, output.ref, states.get(name)!.read.ref]
+        assign(name, inputs ? graph.add('SelectV2', inputs, { T: float32 }) : output.ref)
+      }
+      for (const [name, output] of result.scaling) assign(name, output.ref)
+      if (recipe.averageDecay) updates.push(...applyAverages(graph, recipe.averageDecay, states, learnt, moment))
+      graph.sign(
+        signature,
+        { ...inputs, learning_rate: feeds.learningRate, step: feeds.step, seed: feeds.seed },
+        { loss: result.loss },
+        updates,
+      )
     }
-    for (const [name, output] of result.scaling) assign(name, output.ref)
-    if (recipe.averageDecay) updates.push(...applyAverages(graph, recipe.averageDecay, states, learnt, moment))
-    graph.sign(
-      'step',
-      { ...inputs, learning_rate: feeds.learningRate, step: feeds.step, seed: feeds.seed },
-      { loss: result.loss },
-      updates,
-    )
+    // The whole one first: it declares all averages.
+    if (later.length > 0 || !slow) signStep('step', names, false)
+    if (slow && startsFrozen(slow)) signStep('step/frozen', always, true)
 
     const averaged = [...recipe.variables].map(([name, variable]) => ({
       variable,
@@ -154,7 +183,7 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   })
 
   const session = await openSession(graph)
-  const training = bind(session, states, recipe.seed ?? 1)
+  const training = bind(session, states, recipe.seed ?? 1, (step) => (slow && isFrozen(slow, step) ? 'step/frozen' : 'step'))
   const starts = new Map(
     [...recipe.variables].flatMap(([name, variable]) => [name, averageOf(name)].map((of) => [of, variable])),
   )
@@ -182,7 +211,20 @@ function parts(states: Map<string, State>): string[][] {
   return groups
 }
 
-function bind(session: Session, states: Map<string, State>, seed: number): Training {
+const isFrozen = ({ after, rate }: Slow, step: number) => rate === 0 || step <= after
+const startsFrozen = (slow: Slow) => isFrozen(slow, 1)
+
+/** What the updates of slow variables depend on. */
+function slowed<T extends Step>(graph: Graph, moment: T, { after, rate }: Slow): T {
+  const scalar = (value: number) => graph.constant(new Float32Array([value]), [], 'float32').ref
+  const made = (op: string, of: Output, value: number): Output => ({
+    ...of,
+    ref: graph.add(op, [of.ref, scalar(value)], { T: float32 }),
+  })
+  return { ...moment, learningRate: made('Mul', moment.learningRate, rate), step: made('Sub', moment.step, after) }
+}
+
+function bind(session: Session, states: Map<string, State>, seed: number, signature: (step: number) => string): Training {
   return {
     step(inputs, learningRate, step) {
       return tf.tidy(() => {
@@ -191,7 +233,7 @@ function bind(session: Session, states: Map<string, State>, seed: number): Train
           step: tf.scalar(step),
           seed: tf.tensor1d([seed, step], 'int32'),
         }
-        return session.call('step', { ...inputs, ...feeds }).loss!.dataSync()[0]!
+        return session.call(signature(step), { ...inputs, ...feeds }).loss!.dataSync()[0]!
       })
     },
     evaluate: (inputs) => session.call('evaluate', inputs),

@@ -1,7 +1,9 @@
 // A network that starts from weights which were learnt before: what fits is loaded, the rest is new, and every layer is told.
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { Manifest } from '../../deploy/bundle.ts'
 import { variables } from '../model/fcn.ts'
 import { BatchNorm, foldBatchNorm } from '../model/layers.ts'
+import type { Settings } from '../settings.ts'
 import { keepActivations } from './keep-activations.ts'
 import type { StoredWeight } from './weight-file.ts'
 
@@ -28,6 +30,8 @@ export interface LayerStart {
 export interface Start {
   name: string
   layers: LayerStart[]
+  /** What that had been trained on, where it was a run or a bundle. */
+  data?: Manifest['data']
 }
 
 const ofClasses = /^(up)?score/
@@ -113,6 +117,21 @@ function load(
     } else if (named.has(`${layer}/bias`)) put(`${layer}/bias`, read(`${layer}/bias`))
     return {}
   })
+}
+
+/** Which layers learn otherwise than the rest, and for how many steps not at all; nothing where all learn the same. */
+export function slowLayers(
+  { name, layers }: Start,
+  { headEpochs, encoderRate }: Pick<Settings, 'headEpochs' | 'encoderRate'>,
+  stepsOfEpoch: number,
+): { layers: ReadonlySet<string>; headSteps: number } | undefined {
+  if (headEpochs === 0 && encoderRate === 1) return undefined
+  const loaded = layers.filter(({ start }) => start === 'loaded').map(({ layer }) => layer)
+  if (loaded.length === layers.length)
+    throw new Error(
+      `Every layer is loaded from ${name} and none is new: leave --head-epochs and --encoder-rate out, and set --learning-rate for all`,
+    )
+  return { layers: new Set(loaded), headSteps: headEpochs * stepsOfEpoch }
 }
 
 /** The table of a start, for people: a line for each layer. */

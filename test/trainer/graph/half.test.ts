@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { toHalves } from '../../../trainer/graph/half.ts'
+import { fromBfloat16s, fromHalves, toBfloat16s, toHalves } from '../../../trainer/graph/half.ts'
 
 // Bit patterns from IEEE 754-2008, and ties that go to the even neighbour.
 it.each([
@@ -26,4 +26,17 @@ it('keeps NaN', () => {
   const half = toHalves(Float32Array.of(Number.NaN))[0]!
   expect(half & 0x7c00).toBe(0x7c00)
   expect(half & 0x3ff).not.toBe(0)
+})
+
+it('reads every half and every bfloat16 as the value that it stores', () => {
+  const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits)
+  const [halves, bfloats] = [fromHalves(all), fromBfloat16s(all)]
+  const [again, bagain] = [toHalves(halves), toBfloat16s(bfloats)]
+  const wrong: number[] = []
+  for (const bits of all) {
+    if (!Number.isNaN(halves[bits]!) && again[bits] !== bits) wrong.push(bits)
+    if (!Number.isNaN(bfloats[bits]!) && bagain[bits] !== bits) wrong.push(bits)
+  }
+  expect(wrong).toEqual([])
+  expect([halves[0x3c00], halves[0x0001], halves[0xfc00]]).toEqual([1, 2 ** -24, Number.NEGATIVE_INFINITY])
 })

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import type { Precision } from '../../../trainer/graph/graph.ts'
 import type { Optimizer } from '../../../trainer/graph/optimizers.ts'
 import { withSeed } from '../../../trainer/graph/seed.ts'
-import { openTraining, type Training } from '../../../trainer/graph/training.ts'
+import { openTraining, type Slow, type Training } from '../../../trainer/graph/training.ts'
 import { type Architecture, buildFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
 import { batchLoss } from '../../../trainer/model/loss.ts'
 
@@ -21,13 +21,18 @@ function network(architecture: Partial<Architecture>) {
     batchLoss(model.apply(normalise(inputs.pictures!), { training: true }) as tf.Tensor4D, inputs.labels!, {
       loss: 'cross-entropy',
     }).loss
-  const open = (optimizer: Optimizer = adam, compute: Precision = 'float32') =>
+  const open = (optimizer: Optimizer = adam, compute: Precision = 'float32', slow?: Slow, averageDecay = 0) =>
     openTraining({
       compute,
+      slow,
+      averageDecay,
       variables: named,
       trainable: (name) => trainable.has(named.get(name)!),
       inputs: { pictures: { shape: [n, h, w, 3], dtype: 'uint8' }, labels: { shape: [n, h, w], dtype: 'uint8' } },
-      loss,
+      loss(inputs, _, frozen) {
+        for (const layer of model.layers) if (layer.name.startsWith('conv')) layer.trainable = !frozen
+        return loss(inputs)
+      },
       evaluate: (inputs) => ({ logits: model.apply(normalise(inputs.pictures!)) as tf.Tensor }),
       optimizer,
     })
@@ -39,6 +44,8 @@ const ints = {
   pictures: tf.tensor(Int32Array.from(pictures), [n, h, w, 3]),
   labels: tf.tensor(Int32Array.from(labels), [n, h, w]),
 }
+
+type State = ReturnType<Training['read']>
 
 const opened: Training[] = []
 afterAll(() => {
@@ -80,6 +87,47 @@ describe('the training graph', () => {
     const found = training.read().get('conv1_1_bn/moving_mean')!.values
     for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i]!, 5)
     expect(found.some((value) => value !== 0)).toBe(true)
+  })
+
+  it.each([
+    ['adamw', adam, 'float32'],
+    ['sgd', { kind: 'sgd', momentum: 0.9, weightDecay: 0.1, clipNorm: 1 }, 'float32'],
+    ['adamw in float16', adam, 'float16'],
+  ] as const)('keeps loaded layers and their statistics in the first steps, then learns them slowly (%s)', async (...given) => {
+    const [, optimizer, compute] = given
+    const slow = { is: (name: string) => name.startsWith('conv'), after: 2, rate: 0.25 }
+    const { named, open } = network({})
+    const training = await begin(open(optimizer, compute, slow, 0.9))
+    const states = [training.read()]
+    for (let step = 1; step <= 3; step++) {
+      expect(training.step(bytes, 1e-3, step)).toBeGreaterThan(0)
+      states.push(training.read())
+    }
+    const ofLoaded = [...named.keys()].filter((name) => name.startsWith('conv'))
+    const [before, , frozen, after] = states as [State, State, State, State]
+    for (const name of ofLoaded) {
+      expect(frozen.get(name)!.values).toEqual(before.get(name)!.values)
+      expect(after.get(name)!.values, name).not.toEqual(before.get(name)!.values)
+    }
+    expect(frozen.get('fc7/kernel')!.values).not.toEqual(before.get('fc7/kernel')!.values)
+    expect(frozen.get('fc7_bn/moving_mean')!.values).not.toEqual(before.get('fc7_bn/moving_mean')!.values)
+    if (optimizer.kind !== 'adamw') return
+    // Adam's first step, whatever the gradient, is the learning rate at most, and nearly that for all but tiny ones.
+    const moved = after
+      .get('conv5_1/kernel')!
+      .values.map((value, i) => Math.abs(value - before.get('conv5_1/kernel')!.values[i]!))
+    expect(Math.max(...moved) / (0.25 * 1e-3)).toBeCloseTo(1, 1)
+  })
+
+  it('never learns what is slow at rate 0, nor keeps moments for it', async () => {
+    const { named, open } = network({})
+    const training = await begin(open(adam, 'float32', { is: (name) => name.startsWith('conv'), after: 0, rate: 0 }))
+    const before = training.read()
+    training.step(bytes, 1e-2, 1)
+    const after = training.read()
+    for (const name of named.keys()) if (name.startsWith('conv')) expect(after.get(name)).toEqual(before.get(name))
+    expect(after.get('score_fr/kernel')).not.toEqual(before.get('score_fr/kernel'))
+    expect([...after.keys()].filter((name) => /^conv.*adam/.test(name))).toEqual([])
   })
 
   it('leaves the last upsampling bilinear, and decays weights but not biases', async () => {
