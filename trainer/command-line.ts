@@ -113,8 +113,8 @@ const options = {
   ],
   teacher: [
     z.string().optional(),
-    'RUN',
-    'Learn from the best epoch of a finished run too, usually of a wider network (distillation): what it says of each pixel counts beside the labels.',
+    'RUN|BUNDLE',
+    'Learn from a bundle or the best epoch of a run too, usually of a wider network (distillation): what it says of each pixel counts beside the labels.',
   ],
   'teacher-share': [number(0, 1).prefault('0.5'), 'SHARE', "The teacher's part in the loss; the labels have the rest."],
   ema: [

@@ -21,12 +21,15 @@ export interface Previous {
   input: { width: number; height: number }
 }
 
-/** Opens the best checkpoint of a run folder, or a bundle. Throws where `dir` is neither, or cannot be learnt on. */
-export async function openPrevious(dir: string): Promise<Previous> {
+/**
+ * Opens the best checkpoint of a run folder, or a bundle. Throws, naming the `option` that asked for it, where `dir` is neither or
+ * cannot be learnt on.
+ */
+export async function openPrevious(dir: string, option = '--from'): Promise<Previous> {
   const has = (file: string) => stat(join(dir, file)).catch(() => undefined)
-  if (await has('manifest.json')) return fromBundle(dir)
+  if (await has('manifest.json')) return fromBundle(dir, option)
   if (await has('settings.json')) return fromRun(dir)
-  throw new Error(`--from: expected a run folder (settings.json) or a bundle (manifest.json) in ${dir}, found neither`)
+  throw new Error(`${option}: expected a run folder (settings.json) or a bundle (manifest.json) in ${dir}, found neither`)
 }
 
 async function fromRun(dir: string): Promise<Previous> {
@@ -50,12 +53,12 @@ async function fromRun(dir: string): Promise<Previous> {
   }
 }
 
-async function fromBundle(dir: string): Promise<Previous> {
+async function fromBundle(dir: string, option: string): Promise<Previous> {
   const { manifest } = await openBundle(dir)
   const { net, width, fc } = manifest.architecture
   if (manifest.precision?.storage === 'int8')
     throw new Error(
-      `--from: ${dir} is an int8 bundle, whose weights are too coarse to learn on. Start from its run folder, or write it anew: npm run export -- --run RUN --compute float32 --bundle DIR`,
+      `${option}: ${dir} is an int8 bundle, whose weights are too coarse to learn on. Name its run folder, or write it anew: npm run export -- --run RUN --compute float32 --bundle DIR`,
     )
   const weights = constantsOf(await readFile(join(dir, modelFile)))
   if (!weights.has('conv1_1/kernel'))

@@ -83,5 +83,5 @@ it('a head for other classes is new', async () => {
 })
 
 it('refuses an int8 bundle, saying what to do', async () => {
-  await expect(openPrevious(join(dir, 'int8'))).rejects.toThrow(/int8 bundle.*Start from its run folder.*--compute float32/)
+  await expect(openPrevious(join(dir, 'int8'))).rejects.toThrow(/int8 bundle.*Name its run folder.*--compute float32/)
 })
