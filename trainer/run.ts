@@ -54,7 +54,7 @@ export function newRunFolder(preset: string, now = new Date()): string {
 
 /** What the manifest and the run say of a data set; no path of the machine goes with it. */
 export const described = (spec: string, { train, val, fingerprint, licence }: Statistics) => ({
-  name: `${spec.slice(0, spec.indexOf(':'))}:${basename(spec)}`,
+  name: `${spec.slice(0, spec.indexOf(':'))}:${basename(spec.slice(spec.indexOf(':') + 1))}`,
   pictures: train + val,
   fingerprint,
   licence,
