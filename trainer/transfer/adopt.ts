@@ -58,18 +58,15 @@ export function adoptWeights(
       if (!kernel || !layer.trainable) continue // the last upsampling stays bilinear
       const told = { layer: layer.name, kernel: kernel.shape }
       const stored = source.weights.get(`${layer.name}/kernel`)
-      const note = !stored
-        ? undefined
-        : ofClasses.test(layer.name) && !sameClasses
-          ? `other classes: ${source.classes}`
-          : stored.shape.join() !== kernel.shape.join()
-            ? `${source.name} has [${stored.shape}]`
-            : 'fits'
-      if (note?.includes('has [') && /^conv/.test(layer.name))
+      const otherShape = stored !== undefined && stored.shape.join() !== kernel.shape.join()
+      if (stored && otherShape && layer.name.startsWith('conv'))
         throw new Error(
-          `Expected ${layer.name} of shape [${kernel.shape}], as --width and --net have it, but ${note}. Leave --width out or set it to that of the weights.`,
+          `Expected ${layer.name} of shape [${kernel.shape}], as --width has it, but ${source.name} has [${stored.shape}]. Leave --width out, or set it to that of the weights.`,
         )
-      if (note !== 'fits') layers.push({ ...told, start: 'new', ...(note && { note }) })
+      const otherClasses = !sameClasses && ofClasses.test(layer.name)
+      if (!stored) layers.push({ ...told, start: 'new' })
+      else if (otherClasses) layers.push({ ...told, start: 'new', note: `other classes: ${source.classes}` })
+      else if (otherShape) layers.push({ ...told, start: 'new', note: `${source.name} has [${stored.shape}]` })
       else layers.push({ ...told, start: 'loaded', ...load(layer.name, named, source, biases) })
     }
     keepActivations(model, biases, pictures)
