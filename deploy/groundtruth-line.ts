@@ -24,7 +24,7 @@ export interface ClassColour {
 export interface GroundTruthLine {
   picture: string
   /** Absent where nothing is labelled. */
-  label?: { ref: string; attribute: string; colours: ClassColour[] }
+  label?: { ref: string; attribute: string; colours: ClassColour[]; metadata: unknown }
 }
 
 /** The line as text. Labels of a model are valid input to a job in which people adjust them. */
@@ -80,7 +80,8 @@ export function readLine(line: string, where: string): GroundTruthLine {
     throw new Error(
       `${where}: expected ${attribute}-metadata to have an internal-color-map with a class-name and a hex-color for each class: ${metadata.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}`,
     )
-  return { picture, label: { ref: ref.data, attribute, colours: readColours(metadata.data['internal-color-map'], where) } }
+  const colours = readColours(metadata.data['internal-color-map'], where)
+  return { picture, label: { ref: ref.data, attribute, colours, metadata: metadata.data } }
 }
 
 const isSegmentation = (metadata: unknown) =>

@@ -5,9 +5,11 @@ import { link, open, readFile, rename, rm } from 'node:fs/promises'
 export type State = Map<string, { shape: number[]; values: Float32Array }>
 
 export interface Checkpoint {
-  /** Epochs done, and training steps done. */
+  /** Whole epochs done, and training steps done. */
   epoch: number
   step: number
+  /** Of an epoch that was stopped within: the sum of its losses so far, for its row in the log. */
+  lossSum?: number
   /** Road IoU of the best epoch so far, and which epoch that was. */
   best: { epoch: number; road_iou: number }
   state: State
@@ -16,8 +18,14 @@ export interface Checkpoint {
 const numbers = ['epoch', 'step', 'best_epoch', 'best_road_iou'] as const
 
 /** Writes a checkpoint as a whole or not at all; the one before stays until then. */
-export async function saveCheckpoint(path: string, { epoch, step, best, state }: Checkpoint): Promise<void> {
-  const metadata = { epoch, step, best_epoch: best.epoch, best_road_iou: best.road_iou }
+export async function saveCheckpoint(path: string, { epoch, step, best, state, lossSum }: Checkpoint): Promise<void> {
+  const metadata = {
+    epoch,
+    step,
+    best_epoch: best.epoch,
+    best_road_iou: best.road_iou,
+    ...(lossSum !== undefined && { loss_sum: lossSum }),
+  }
   const header: Record<string, unknown> = {
     __metadata__: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, String(value)])),
   }
@@ -79,7 +87,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
         values: new Float32Array(bytes.buffer.slice(bytes.byteOffset + start + from, bytes.byteOffset + start + to)),
       })
     }
-    return { epoch, step, best: { epoch: bestEpoch, road_iou: roadIou }, state }
+    const within = metadata.loss_sum === undefined ? {} : { lossSum: Number(metadata.loss_sum) }
+    return { epoch, step, best: { epoch: bestEpoch, road_iou: roadIou }, state, ...within }
   } catch (cause) {
     throw new Error(`${path} is no checkpoint of this trainer: ${(cause as Error).message}`, { cause })
   }

@@ -126,7 +126,8 @@ async function train(args: string[]): Promise<void> {
   if (checkpoint) {
     learner.restore(checkpoint.state)
     // A power cut can come between the two names of one checkpoint.
-    if (checkpoint.best.epoch === checkpoint.epoch) await keepCheckpoint(paths.last, paths.best)
+    if (checkpoint.best.epoch === checkpoint.epoch && checkpoint.lossSum === undefined)
+      await keepCheckpoint(paths.last, paths.best)
   }
   if (checkpoint && checkpoint.epoch >= settings.epochs)
     console.log(
@@ -156,12 +157,16 @@ async function train(args: string[]): Promise<void> {
   const log = await openLog(paths.log, epochsDone)
   const events = await openEvents(paths.tensorboard, log.rows, new Date(record.started))
   const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
-  const stop = stopSignal((signal) => progress.note(`${signal}: stopping. The last whole epoch is kept.`))
+  const stop = stopSignal((signal) => progress.note(`${signal}: stopping after this step, which is kept.`))
   let ended = earlyStop(log.rows, settings)
   for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked && !ended; epoch++) {
     const started = performance.now()
-    let [lossSum, rateSum, waited, pictures] = [0, 0, 0, 0]
-    for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch })) {
+    // Steps of this epoch that were done before the run was stopped.
+    const done = step - (epoch - 1) * steps
+    let lossSum = done > 0 ? (checkpoint?.lossSum ?? 0) : 0
+    let [rateSum, waited, pictures] = [0, 0, 0]
+    for (let i = step - done + 1; i <= step; i++) rateSum += learningRateAt(i, steps, settings)
+    for await (const batch of batches(trainPictures, settings.batch, { seed: settings.seed, epoch, done })) {
       if (stop.asked) break
       const learningRate = learningRateAt(++step, steps, settings)
       const loss = learner.step(batch.pictures, batch.labels, learningRate, step)
@@ -173,11 +178,14 @@ async function train(args: string[]): Promise<void> {
       rateSum += learningRate
       waited += batch.waitedMs
       pictures += settings.batch
-      progress.step({ step: pictures / settings.batch, loss, pictures })
+      progress.step({ step: done + pictures / settings.batch, loss, pictures })
       // A step holds this thread; signals and the progress of reading files get their turn here.
       await new Promise(setImmediate)
     }
-    if (stop.asked) break
+    if (stop.asked) {
+      await saveCheckpoint(paths.last, { epoch: epoch - 1, step, best, state: learner.state(), lossSum })
+      break
+    }
     const trained = performance.now() - started
 
     const { measures, loss: valLoss } = await validate(
@@ -221,11 +229,7 @@ async function train(args: string[]): Promise<void> {
   stop.end()
   if (stop.asked) {
     await events.close()
-    console.log(
-      log.rows.length > 0
-        ? `\nStopped. Go on with: npm run trainer -- --resume ${dir}`
-        : `\nStopped before the first epoch was done; nothing to go on with in ${dir}.`,
-    )
+    console.log(`\nStopped. Go on with: npm run trainer -- --resume ${dir}`)
     process.exitCode = 130
     return
   }

@@ -70,18 +70,18 @@ export interface Batch {
 
 /**
  * All pictures once, `batch` at a time, in an order that seed and epoch decide, or in their own where no order is given.
- * The last batch is filled up with pictures from the beginning. Decoding runs in libuv's threads, also while a training
+ * The last batch is filled up with pictures from the beginning; `done` batches are left out. Decoding runs in libuv's threads, also while a training
  * step holds this one.
  */
 export async function* batches(
   pictures: Pictures,
   batch: number,
-  order?: { seed: number; epoch: number },
+  order?: { seed: number; epoch: number; done?: number },
 ): AsyncGenerator<Batch, void, undefined> {
   const own = pictures.samples.map((_, index) => index)
   const indices = order ? shuffled(own, random(order.seed, order.epoch)) : own
   const underWay: Promise<Omit<Batch, 'waitedMs'>>[] = []
-  for (let next = 0; next < indices.length || underWay.length > 0; ) {
+  for (let next = batch * (order?.done ?? 0); next < indices.length || underWay.length > 0; ) {
     while (next < indices.length && underWay.length <= ahead) {
       const group = Array.from({ length: batch }, (_, i) => indices[(next + i) % indices.length]!)
       next += batch

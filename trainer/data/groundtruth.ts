@@ -2,7 +2,7 @@
 // picture and the colours of its classes. Labels are decoded by colour; the indices of some jobs are wrong.
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { background, readLine } from '../../deploy/groundtruth-line.ts'
+import { background, type GroundTruthLine, readLine } from '../../deploy/groundtruth-line.ts'
 import { type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { chooseClasses, readCodes } from './label-classes.ts'
 import type { OpenOptions } from './open-dataset.ts'
@@ -17,36 +17,18 @@ const keysTried = 100
  * with the line, where the manifest is none, and where a bucket has no copy.
  */
 export async function openGroundTruth(name: string, file: string, { classes = 'road' }: OpenOptions): Promise<Layout> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new Error(`Expected an output manifest of Ground Truth, ${file} cannot be read`, { cause })
-  })
-  const rows = text.split('\n').flatMap((line, at) => (line.trim() === '' ? [] : [readLine(line, `${file}:${at + 1}`)]))
-  const skipped: Skipped[] = rows.flatMap(({ picture, label }) => (label ? [] : [{ file: picture, reason: withoutLabel }]))
-  const labelled = rows.flatMap(({ picture, label }) => (label ? [{ picture, ...label }] : []))
-  if (labelled.length === 0)
-    throw new Error(
-      `${file}: expected lines with a label, an attribute that ends in -ref and its -metadata; none of ${rows.length} has one`,
-    )
-  const jobs = [...new Set(labelled.map(({ attribute }) => attribute.replace(/^(adjusted-)+/, '')))]
-  if (jobs.length > 1)
-    throw new Error(
-      `${file}: expected the labels of one job and its adjustments, found ${jobs.join(', ')}; keep the lines' attributes of one`,
-    )
-
-  const named = new Set(labelled.flatMap(({ colours }) => colours.map(({ name }) => name)))
+  const skipped: Skipped[] = []
+  const labelled = await readManifest(file, skipped)
+  const named = new Set(labelled.flatMap(({ label }) => label.colours.map(({ name }) => name)))
   named.delete(background.name)
   const { idOf, ...chosen } = chooseClasses([background.name, ...[...named].sort()], classes, file)
-  const pathOf = await localPaths(
-    file,
-    labelled.flatMap(({ picture, ref }) => [picture, ref]),
-  )
-  const names = sampleNames(labelled.map(({ picture }) => picture))
-  const coloursOf = new Map(labelled.map(({ ref, colours }) => [pathOf(ref), colours]))
+  const names = sampleNames(labelled.map(({ ref }) => ref))
+  const coloursOf = new Map(labelled.map(({ label }) => [label.path, label.colours]))
   return {
     name,
-    train: labelled.map(({ picture, ref }, i): Sample => {
+    train: labelled.map(({ picture, label }, i): Sample => {
       const name = names[i]!
-      return { name, picture: pathOf(picture), label: pathOf(ref), drive: driveOf(name) }
+      return { name, picture, label: label.path, drive: driveOf(name) }
     }),
     val: [],
     test: [],
@@ -60,6 +42,42 @@ export async function openGroundTruth(name: string, file: string, { classes = 'r
       return readCodes(label, { kind: 'colours', codes }, idOf)
     },
   }
+}
+
+/** A labelled line of a manifest, with its files on this machine. */
+interface Row {
+  /** The picture's place as the manifest has it. */
+  ref: string
+  picture: string
+  label: NonNullable<GroundTruthLine['label']> & { path: string }
+}
+
+/** Reads a manifest's labelled lines; the others' pictures go into `skipped`. Throws as `openGroundTruth`. */
+export async function readManifest(file: string, skipped: Skipped[] = []): Promise<Row[]> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new Error(`Expected an output manifest of Ground Truth, ${file} cannot be read`, { cause })
+  })
+  const rows = text.split('\n').flatMap((line, at) => (line.trim() === '' ? [] : [readLine(line, `${file}:${at + 1}`)]))
+  skipped.push(...rows.flatMap(({ picture, label }) => (label ? [] : [{ file: picture, reason: withoutLabel }])))
+  const labelled = rows.flatMap(({ picture, label }) => (label ? [{ picture, label }] : []))
+  if (labelled.length === 0)
+    throw new Error(
+      `${file}: expected lines with a label, an attribute that ends in -ref and its -metadata; none of ${rows.length} has one`,
+    )
+  const jobs = [...new Set(labelled.map(({ label }) => label.attribute.replace(/^(adjusted-)+/, '')))]
+  if (jobs.length > 1)
+    throw new Error(
+      `${file}: expected the labels of one job and its adjustments, found ${jobs.join(', ')}; keep the lines' attributes of one`,
+    )
+  const pathOf = await localPaths(
+    file,
+    labelled.flatMap(({ picture, label }) => [picture, label.ref]),
+  )
+  return labelled.map(({ picture, label }) => ({
+    ref: picture,
+    picture: pathOf(picture),
+    label: { ...label, path: pathOf(label.ref) },
+  }))
 }
 
 /** Where the files of references are. */

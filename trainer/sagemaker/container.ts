@@ -23,15 +23,14 @@ async function train(more: string[]): Promise<void> {
 }
 
 async function serve(): Promise<void> {
-  const [{ loadBundle }, { serveBundle }] = await Promise.all([
-    import('../../deploy/run-bundle.ts'),
-    import('./serve-bundle.ts'),
-  ])
+  const { serveBundle } = await import('./serve-bundle.ts')
   let bundle: RunningBundle | undefined
   const server = serveBundle(() => bundle)
   server.listen(Number(process.env.SAGEMAKER_BIND_TO_PORT ?? 8080))
   await once(server, 'listening')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0))
+  // TensorFlow takes a while to load: /ping answers before.
+  const { loadBundle } = await import('../../deploy/run-bundle.ts')
   const loaded = await loadBundle(folders.model)
   const { width, height } = loaded.manifest.input
   loaded.serve(new Uint8Array(width * height * 3), 1) // the first call is slow

@@ -76,16 +76,18 @@ export const template = `<script src="https://assets.crowd.aws/crowd-html-elemen
     src="{{ task.input.taskObject | grant_read_access }}"
     header="Correct the mask of the road"
     labels="{{ task.input.labels | to_json | escape }}"
-    initial-value="{
-      'src': '{{ task.input.manifestLine['${attribute}'] | grant_read_access }}',
-      'labelMappings': {
-        {% for class in task.input.manifestLine['${attribute}-metadata']['internal-color-map'] %}
-          {% if class[1]['class-name'] != 'BACKGROUND' %}
-            {{ class[1]['class-name'] | to_json | escape }}: { 'color': {{ class[1]['hex-color'] | to_json | escape }} },
+    initial-value='{
+      "src": "{{ task.input.manifestLine["${attribute}"] | grant_read_access }}",
+      "labelMappings": {
+        {% assign comma = "" %}
+        {% for class in task.input.manifestLine["${attribute}-metadata"]["internal-color-map"] %}
+          {% if class[1]["class-name"] != "BACKGROUND" %}
+            {{ comma }} {{ class[1]["class-name"] | to_json | escape }}: { "color": {{ class[1]["hex-color"] | to_json | escape }} }
+            {% assign comma = "," %}
           {% endif %}
         {% endfor %}
       }
-    }"
+    }'
   >
     <full-instructions header="What is road">
       <p>A model has marked the road. Paint what it has missed and erase what is none.</p>

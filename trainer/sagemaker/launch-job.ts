@@ -1,7 +1,7 @@
 // Training in AWS SageMaker:  npm run trainer -- sagemaker --data s3://… --image … --role …   (--help for more)
 import { execFile } from 'node:child_process'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { CreateTrainingJobCommand, type DescribeTrainingJobResponse, StopTrainingJobCommand } from '@aws-sdk/client-sagemaker'
@@ -17,6 +17,7 @@ import { settle } from '../settings.ts'
 import { type Clients, openClients } from './clients.ts'
 import { followJob } from './follow-job.ts'
 import { jobRequest } from './job-request.ts'
+import { filesOfData } from './local-data.ts'
 import { below, download, filesBelow, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
 
 const help = `npm run trainer -- sagemaker --data DATA --output S3 --image URI --role ARN [options]
@@ -154,32 +155,12 @@ async function prepare(
     }
     const statistics = await checkDataset(dataset)
     printStatistics(statistics)
-    const root = await folderOf(spec)
-    const outside = [...dataset.train, ...dataset.val]
-      .flatMap(({ picture, label }) => (label === undefined ? [picture] : [picture, label]))
-      .find((file) => !resolve(file).startsWith(`${root}/`))
-    if (outside) throw new Error(`${spec}: expected all its files in ${root}, found ${outside}; put them there, or into S3`)
+    const { name, files } = await filesOfData(spec)
     // Named by its content: the same data is uploaded once, and never mixed with other data.
-    const place = below(output, 'data', `${basename(root)}-${statistics.fingerprint.slice(0, 12)}`)
-    channels[channel] = { place, files: named(await filesBelow(root), spec) }
+    const place = below(output, 'data', `${name}-${statistics.fingerprint.slice(0, 12)}`)
+    channels[channel] = { place, files }
   }
   return { options, channels }
-}
-
-/** The files, a manifest that is the data set under the name by which the container finds it, and no other one. */
-function named(files: LocalFile[], spec: string): LocalFile[] {
-  if (!spec.startsWith('groundtruth:')) return files
-  const manifest = resolve(spec.slice(spec.indexOf(':') + 1))
-  return files.flatMap((file) => {
-    if (file.path === manifest) return [{ ...file, key: 'output.manifest' }]
-    return file.key.endsWith('.manifest') ? [] : [file]
-  })
-}
-
-/** The folder of LAYOUT:PATH, also where PATH is a manifest in it. */
-async function folderOf(spec: string): Promise<string> {
-  const path = resolve(spec.slice(spec.indexOf(':') + 1))
-  return (await stat(path)).isDirectory() ? path : resolve(path, '..')
 }
 
 /** Follows a job to its end and fetches what it made. */

@@ -34,6 +34,8 @@ export interface LocalFile {
   /** Below the place it goes to. */
   key: string
   bytes: number
+  /** What is uploaded in place of the file. */
+  content?: string
 }
 
 /** All files below a folder; hidden ones are left out. */
@@ -63,11 +65,16 @@ export async function upload(s3: S3Client, files: readonly LocalFile[], to: Plac
   const before = files.length - missing.length
   say(`${missing.length} files, ${megabytes(whole)}, to ${uriOf(to)}${before > 0 ? ` (${before} are there)` : ''}`)
   let [done, tenths] = [0, 0]
-  await mapBounded(missing, filesAtOnce, async ({ path, key, bytes }) => {
+  await mapBounded(missing, filesAtOnce, async ({ path, key, bytes, content }) => {
     const type = types[key.slice(key.lastIndexOf('.') + 1).toLowerCase()]
     const { bucket, key: whereto } = below(to, key)
     await s3.send(
-      new PutObjectCommand({ Bucket: bucket, Key: whereto, Body: await readFile(path), ...(type && { ContentType: type }) }),
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: whereto,
+        Body: content ?? (await readFile(path)),
+        ...(type && { ContentType: type }),
+      }),
     )
     done += bytes
     const now = Math.floor((10 * done) / whole)

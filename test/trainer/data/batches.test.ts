@@ -17,7 +17,7 @@ async function load(count: number, budgetBytes?: number): Promise<Pictures> {
   return loadPictures(dataset, dataset.train, input, budgetBytes)
 }
 
-async function all(pictures: Pictures, batch = 3, order?: { seed: number; epoch: number }): Promise<Batch[]> {
+async function all(pictures: Pictures, batch = 3, order?: { seed: number; epoch: number; done?: number }): Promise<Batch[]> {
   const made: Batch[] = []
   for await (const one of batches(pictures, batch, order)) made.push(one)
   return made
@@ -35,6 +35,8 @@ test('an epoch holds every picture once, in an order that seed and epoch decide,
   expect(first.slice(7)).toEqual(first.slice(0, 2))
   expect(numbers(await all(pictures, 3, order))).toEqual(first)
   expect(numbers(await all(pictures, 1, order))).toEqual(first.slice(0, 7))
+  expect(numbers(await all(pictures, 3, { ...order, done: 1 }))).toEqual(first.slice(3))
+  expect(await all(pictures, 3, { ...order, done: 3 })).toEqual([])
   expect(numbers(await all(pictures, 3, { ...order, epoch: 1 }))).not.toEqual(first)
   expect(numbers(await all(pictures, 3, { ...order, seed: 6 }))).not.toEqual(first)
 })

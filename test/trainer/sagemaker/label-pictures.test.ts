@@ -1,11 +1,13 @@
 // Pictures on their way to Ground Truth with a bundle's masks, and back as data to train on.
 import { spawn } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
+import { dataOfChannels } from '../../../trainer/sagemaker/channels.ts'
+import { filesOfData } from '../../../trainer/sagemaker/local-data.ts'
 import { download } from '../../../trainer/sagemaker/s3.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
 import { madeFolder, openDataset, paint, writePicture } from '../data/made-sets.ts'
@@ -73,6 +75,18 @@ describe.skipIf(!hasMoto)('npm run trainer -- label', () => {
     expect(new Set([...data.train, ...data.val].map(({ drive }) => drive))).toEqual(new Set(['north', 'south']))
     const { ids } = await data.readLabel(data.train[0]!.label!)
     expect([ids[0], ids[20], ids[44], ids[63]]).toEqual([1, 1, 0, 0])
+
+    // And on into a training job, whose channel holds no bucket.
+    const { files } = await filesOfData(data.name)
+    const channels = await madeFolder()
+    for (const { path, key, content } of files) {
+      await mkdir(dirname(join(channels, 'truth', key)), { recursive: true })
+      await writeFile(join(channels, 'truth', key), content ?? (await readFile(path)))
+    }
+    const [spec] = await dataOfChannels(channels, 'none')
+    expect(spec).toBe(`groundtruth:${channels}/truth/output.manifest`)
+    const there = await openDataset(spec!, { seed: 1, valFraction: 0.3 })
+    expect((await checkDataset(there)).fingerprint).toBe((await checkDataset(data)).fingerprint)
   })
 
   it('a line has what an adjustment job reads: our label, its colours, and that no person has made it', async () => {
