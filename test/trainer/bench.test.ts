@@ -71,6 +71,7 @@ it('the command line chooses peers by the beginning of their names and refuses o
   expect(readPlan(['inference', '--peers', 'openvino,keras'])!.contestants).toEqual([
     'ours-float32',
     'ours-bfloat16',
+    'ours-int8',
     'keras',
     'openvino',
     'openvino-bfloat16',

@@ -107,7 +107,8 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
   const met = heats[measurement].map((heat) => heat.filter((name) => contestants.includes(name)))
   const withPeers = met.filter((names) => names.some((name) => name in peers[measurement]))
   const outcomes: Outcome[] = []
-  for (const names of withPeers.length > 0 ? withPeers : [[...ours]]) outcomes.push(await runHeat(names, plan, batches, folder))
+  for (const names of withPeers.length > 0 ? withPeers : [ours[measurement]])
+    outcomes.push(await runHeat(names, plan, batches, folder))
   return batches.map((batch, i) => {
     const byHeat = outcomes.map(({ byBatch }) => byBatch[i]!)
     return {

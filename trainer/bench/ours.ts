@@ -15,6 +15,7 @@ import { writeSavedModel } from '../graph/session.ts'
 import { buildNetwork, openLearner } from '../learner.ts'
 import { recordInference } from '../model/export.ts'
 import { foldedFcn, variables } from '../model/fcn.ts'
+import { type Ranges, widen } from '../model/quantise.ts'
 import { type Settings, settle } from '../settings.ts'
 import type { Call, Examples, Make, Reply, Request, Task } from './contestant.ts'
 import { readMask, serveEager, trainEager } from './eager.ts'
@@ -54,6 +55,19 @@ function workOf({ nodes, signatures }: Graph): number {
   return costOf(nodes, refs, inferShapes(nodes, 1)).multiplyAdds
 }
 
+/** On all pictures at hand, as the peers' int8 is. */
+function calibrate(folded: tf.LayersModel): Ranges {
+  const ranges: Ranges = new Map()
+  const count = pictures.length / (3 * task.height * task.width)
+  for (let i = 0; i < count; i++) {
+    const one = pictures.subarray((i * pictures.length) / count, ((i + 1) * pictures.length) / count)
+    const tensor = tf.tensor4d(one, [1, task.height, task.width, 3], 'bool')
+    widen(ranges, folded, tensor)
+    tensor.dispose()
+  }
+  return ranges
+}
+
 /** Writes what the contestants read: weights and, for inference, our SavedModels. Answers the network's size and work. */
 async function prepare(): Promise<number[]> {
   const { model, architecture, load } = buildNetwork(settingsOf(task, 1, 'float32'), input, classes)
@@ -65,6 +79,8 @@ async function prepare(): Promise<number[]> {
       await mkdir(join(folder, compute))
       await writeSavedModel(recordInference(model, architecture, { compute }), join(folder, compute))
     }
+    await mkdir(join(folder, 'int8'))
+    await writeSavedModel(recordInference(model, architecture, { ranges: calibrate(shown) }), join(folder, 'int8'))
   }
   const state = new Map(
     [...variables(shown)].map(([name, variable]) => [

@@ -8,7 +8,7 @@ export const help = `npm run bench -- inference|training [options]
 
 Measures this project beside others on the same network (FCN-8s on VGG16), weights and pictures, in one run.
 
-  inference   uint8 pictures in, class ids out: our exported model, Keras (tf.function), tfjs eager, OpenVINO with our model
+  inference   uint8 pictures in, class ids out: our exported model in each precision, Keras (tf.function), tfjs eager, OpenVINO with our model
               converted, ONNX Runtime with the same network written as ONNX
   training    one step of AdamW with batch normalisation, from pictures and labels to new weights: our trainer, Keras
               (tf.function), tfjs eager, PyTorch; and the largest memory of each
@@ -81,7 +81,11 @@ export function readPlan(args: string[]): Plan | undefined {
     throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
   const options = parsed.data
   if (options.run !== undefined && measurement === 'training') throw new Error('--run: expected with inference only')
-  return { ...options, measurement, contestants: [...ours, ...chosen(Object.keys(peers[measurement]), options.peers)] }
+  return {
+    ...options,
+    measurement,
+    contestants: [...ours[measurement], ...chosen(Object.keys(peers[measurement]), options.peers)],
+  }
 }
 
 function chosen(known: string[], asked = ''): string[] {
