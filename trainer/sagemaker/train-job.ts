@@ -150,7 +150,9 @@ function startProgram(program: string, args: string[], onOutput: () => Promise<v
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      const killed = `The trainer was ended by ${signal}. Where that is SIGKILL, memory ran out: a larger instance, or a smaller batch or input.`
+      const cause =
+        signal === 'SIGKILL' ? ': memory ran out, most likely. Use a larger instance, or a smaller batch or input' : ''
+      const killed = `The trainer was ended by ${signal}${cause}.`
       // Programs end with their message after an empty line; before it stand warnings of libraries.
       const last =
         said
