@@ -1,4 +1,5 @@
 // A data set by its name on the command line: `kitti:data/data_road`, `pairs:data/own`. Several can be joined.
+import { basename } from 'node:path'
 import { openCamvid } from './camvid.ts'
 import type { Dataset } from './dataset.ts'
 import { openGroundTruth } from './groundtruth.ts'
@@ -61,12 +62,13 @@ export function joinDatasets(datasets: Dataset[]): Dataset {
   const reader = new Map<string, Dataset['readLabel']>()
   for (const { train, val, test, readLabel } of datasets)
     for (const { label } of [...train, ...val, ...test]) if (label !== undefined) reader.set(label, readLabel)
+  const titles = titlesOf(datasets)
   const all = (split: 'train' | 'val' | 'test') =>
     datasets.flatMap((dataset, index) =>
       dataset[split].map((sample) => ({
         ...sample,
         name: `${index + 1}_${sample.name}`,
-        drive: `${index + 1}_${sample.drive}`,
+        drive: `${titles[index]} ${sample.drive}`,
       })),
     )
   return {
@@ -83,4 +85,10 @@ export function joinDatasets(datasets: Dataset[]): Dataset {
       return read(file)
     },
   }
+}
+
+/** The last part of each name, or its place where two have the same. */
+function titlesOf(datasets: Dataset[]): string[] {
+  const titles = datasets.map(({ name }) => basename(name.slice(name.indexOf(':') + 1)))
+  return new Set(titles).size === titles.length ? titles : titles.map((title, place) => `${place + 1} ${title}`)
 }
