@@ -1,5 +1,6 @@
 // The settings of a training run: presets, and what the command line changes of them.
 import { basename } from 'node:path'
+import type { Size } from '../deploy/fit-geometry.ts'
 import type { CommandLine } from './command-line.ts'
 import type { Precision } from './graph/graph.ts'
 import type { augmentations } from './model/augment.ts'
@@ -152,11 +153,14 @@ export const goOn = (
   patience,
 })
 
-/** Pixels of the model's input where no size was asked for: those of 576 x 160, which KITTI road models are usually trained with. */
-const usualPixels = 576 * 160
+/** The size that KITTI road models are usually trained with. */
+const usualInput = { width: 576, height: 160 }
 
-/** The model's input where none was asked for: the shape of the pictures as nearly as multiples of 8 allow, at some number of pixels. */
-export function inputFor(pictures: { width: number; height: number }, pixels = usualPixels): { width: number; height: number } {
+/**
+ * The model's input where none was asked for: the shape of the pictures as nearly as multiples of 8 allow, at about as many
+ * pixels as `like` has.
+ */
+export function inputFor(pictures: Size, like: Size = usualInput): Size {
   const shape = pictures.width / pictures.height
   const sizes = Array.from({ length: 200 }, (_, i) => {
     const height = 8 * (i + 1)
@@ -165,6 +169,6 @@ export function inputFor(pictures: { width: number; height: number }, pixels = u
   const off = (value: number, wanted: number) => Math.abs(Math.log(value / wanted))
   // What a wrong shape cuts off is lost; a few pixels more or less hardly matter.
   const cost = ({ width, height }: { width: number; height: number }) =>
-    off(width / height, shape) + 0.05 * off(width * height, pixels)
+    off(width / height, shape) + 0.05 * off(width * height, like.width * like.height)
   return sizes.reduce((best, one) => (cost(one) < cost(best) ? one : best))
 }

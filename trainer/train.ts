@@ -1,6 +1,5 @@
 // Trains a road model:  npm run trainer -- --epochs 30   (--help for more)
 // Reads top to bottom: settings, data, model, loop, report, bundle.
-import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
@@ -9,8 +8,9 @@ import { keepCheckpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts'
 import { classWeights } from './class-weights.ts'
 import { help, readCommandLine } from './command-line.ts'
 import { batches, loadPictures } from './data/batches.ts'
-import { checkDataset } from './data/check-dataset.ts'
+import { checkDataset, expectTrainable } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
+import { defaultData } from './data/default-data.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { readLeaveOut } from './data/split.ts'
@@ -40,16 +40,12 @@ import {
 import { learningRateAt } from './schedule.ts'
 import { goOn, inputFor, settle } from './settings.ts'
 import { showAugmentation } from './show-augmentation.ts'
+import { listenForStop } from './stop-signal.ts'
 import { openTeacher } from './teacher.ts'
-import { adoptWeights, slowLayers, startTable } from './transfer/adopt.ts'
-import { vgg16File } from './transfer/fetch.ts'
-import { somePictures } from './transfer/keep-activations.ts'
+import { slowLayers } from './transfer/adopt.ts'
 import { openPrevious } from './transfer/previous.ts'
-import { openVgg16 } from './transfer/vgg16.ts'
+import { startNetwork } from './transfer/start-network.ts'
 import { validate } from './validate.ts'
-
-/** Made when there is no data set: enough to see the whole chain work. */
-const syntheticSet = 'data/synthetic'
 
 async function train(args: string[]): Promise<void> {
   // Settings
@@ -71,21 +67,10 @@ async function train(args: string[]): Promise<void> {
   const checked = await Promise.all(opened.map(checkDataset))
   for (const statistics of checked) printStatistics(statistics)
   const data = joinDatasets(opened)
-  for (const split of ['train', 'val'] as const)
-    if (data[split].length === 0)
-      throw new Error(
-        `Expected labelled pictures to ${split === 'val' ? 'validate' : 'train'} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`,
-      )
-  if (!settings.teacher && data.train.some(({ label }) => label === undefined))
-    throw new Error('--data pictures:DIR has no labels: name a run that tells what is road in them by --teacher RUN')
-  const size = settings.input ?? inputFor(checked[0]!.sizes[0]!, previous && previous.input.width * previous.input.height)
-  const input: ModelInput = resumed?.input ?? {
-    ...size,
-    fit: settings.fit,
-    resizer: 'bilinear',
-    matrix: 'bt601',
-    range: 'video',
-  }
+  expectTrainable(data, settings.teacher !== undefined)
+  const size = settings.input ?? inputFor(checked[0]!.sizes[0]!, previous?.input)
+  const { fit } = settings
+  const input: ModelInput = resumed?.input ?? { ...size, fit, resizer: 'bilinear', matrix: 'bt601', range: 'video' }
   const trainPictures = await loadPictures(data, data.train, input)
   const valPictures = await loadPictures(data, data.val, input)
   const record: RunRecord = resumed
@@ -103,23 +88,15 @@ async function train(args: string[]): Promise<void> {
   // Model
   const weights = await classWeights(settings.classWeights, data.classes, trainPictures)
   const teacher = settings.teacher ? await openTeacher(settings.teacher, input, data.classes) : undefined
-  const begun = buildNetwork(settings, input, data.classes.length)
-  const source =
-    previous?.source ?? (line.vgg16 ? await openVgg16(await vgg16File(line.vgg16, settings.fc), settings.vgg16) : undefined)
-  if (source) {
-    const pictures = await somePictures(trainPictures)
-    const classes = data.classes.map(({ name }) => name)
-    record.start = { ...adoptWeights(begun.model, source, { classes, pictures }), ...(previous && { data: previous.data }) }
-    tf.dispose(pictures)
-    console.log(`\n${startTable(record.start)}`)
-  }
+  const network = buildNetwork(settings, input, data.classes.length)
+  const start = await startNetwork(network.model, { previous, vgg16: line.vgg16 }, settings, data.classes, trainPictures)
+  if (start) record.start = start
   const steps = Math.ceil(data.train.length / settings.batch)
-  const loaded = record.start && slowLayers(record.start, settings, steps)
   const learner = await openLearner(settings, input, data.classes.length, {
     classWeights: weights,
     teacher,
-    loaded,
-    network: begun,
+    loaded: record.start && slowLayers(record.start, settings, steps),
+    network,
   })
   teacher?.close()
   const checkpoint = resumed && (await readCheckpoint(paths.last))
@@ -128,13 +105,12 @@ async function train(args: string[]): Promise<void> {
     // A power cut can come between the two names of one checkpoint.
     if (checkpoint.best.epoch === checkpoint.epoch && checkpoint.lossSum === undefined)
       await keepCheckpoint(paths.last, paths.best)
-  }
-  if (checkpoint && checkpoint.epoch >= settings.epochs)
-    console.log(
-      `\nAll ${checkpoint.epoch} epochs are done; bundle and overlays are written again. A larger --epochs trains on.`,
-    )
-  if (resumed) await saveRecord(dir, record)
-  else {
+    if (checkpoint.epoch >= settings.epochs)
+      console.log(
+        `\nAll ${checkpoint.epoch} epochs are done; bundle and overlays are written again. A larger --epochs trains on.`,
+      )
+    await saveRecord(dir, record)
+  } else {
     await startRun(dir, record)
     if (settings.augment !== 'none') await showAugmentation(paths.augmentation, trainPictures, settings, data.road)
   }
@@ -142,11 +118,9 @@ async function train(args: string[]): Promise<void> {
     `\n${settings.net} on VGG16, width ${settings.width}, fc ${settings.fc}: ${(learner.parameters / 1e6).toFixed(1)} M parameters, ` +
       `${input.width} x ${input.height}, batch ${settings.batch}, on the ${gpu ? 'GPU' : 'CPU'}; run folder ${dir}\n`,
   )
-
   if (weights)
     console.log(`Class weights: ${data.classes.map(({ name }, i) => `${name} ${weights[i]!.toFixed(3)}`).join(', ')}\n`)
-
-  if (!resumed && record.start?.layers.every(({ start }) => start === 'loaded')) {
+  if (start?.layers.every(({ start }) => start === 'loaded')) {
     const { measures } = await validate(data, valPictures, { input, batch: settings.batch }, learner.score)
     console.log(`Before training, on these validation pictures: road IoU ${measures.road_iou.toFixed(4)}\n`)
   }
@@ -157,7 +131,10 @@ async function train(args: string[]): Promise<void> {
   const log = await openLog(paths.log, epochsDone)
   const events = await openEvents(paths.tensorboard, log.rows, new Date(record.started))
   const progress = startProgress({ epochs: settings.epochs, steps, epochsDone })
-  const stop = stopSignal((signal) => progress.note(`${signal}: stopping after this step, which is kept.`))
+  const stop = listenForStop((signal, again) => {
+    if (again) process.exit(130)
+    progress.note(`${signal}: stopping after this step, which is kept.`)
+  })
   let ended = earlyStop(log.rows, settings)
   for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked && !ended; epoch++) {
     const started = performance.now()
@@ -238,10 +215,10 @@ async function train(args: string[]): Promise<void> {
 
   // Bundle and report, from the best epoch and of the network as it will run
   learner.close()
-  const network = buildNetwork(settings, input, data.classes.length)
-  network.load((await readCheckpoint(paths.best)).state)
-  const finished = await finishRun(network, record, { ...settings, input, data, valPictures }, paths)
-  network.close()
+  const kept = buildNetwork(settings, input, data.classes.length)
+  kept.load((await readCheckpoint(paths.best)).state)
+  const finished = await finishRun(kept, record, { ...settings, input, data, valPictures }, paths)
+  kept.close()
   const about = { data, measuredOn: record.data, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
   await writeMeasured(
     dir,
@@ -257,30 +234,6 @@ async function train(args: string[]): Promise<void> {
   console.log(`Run it: npm run agent -- --bundle ${paths.bundle}`)
 }
 
-/** KITTI road where a person would have unpacked it, else a synthetic set of the same layout. */
-async function defaultData(seed: number): Promise<string> {
-  if (await stat('data/data_road').catch(() => undefined)) return 'kitti:data/data_road'
-  if (!(await stat(syntheticSet).catch(() => undefined))) {
-    console.log(`No data set given and no ./data/data_road here: making a synthetic one in KITTI's layout in ${syntheticSet}`)
-    const { makeSyntheticSet } = await import('./data/synthetic/make-set.ts')
-    await makeSyntheticSet(syntheticSet, { seed })
-  }
-  return `kitti:${syntheticSet}`
-}
-
-/** Ctrl-C and SIGTERM end the run after the step that is under way. */
-function stopSignal(onStop: (signal: string) => void) {
-  const stop = { asked: false, end: () => void [process.off('SIGINT', ask), process.off('SIGTERM', ask)] }
-  function ask(signal: NodeJS.Signals) {
-    if (stop.asked) process.exit(130)
-    stop.asked = true
-    onStop(signal)
-  }
-  process.on('SIGINT', ask)
-  process.on('SIGTERM', ask)
-  return stop
-}
-
 /** What the trainer does beside training, by its first argument. */
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
@@ -291,8 +244,9 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
 }
 
 const [first = '', ...others] = process.argv.slice(2)
-const ran = Object.hasOwn(commands, first) ? commands[first]!(others) : train(process.argv.slice(2))
+const command = Object.hasOwn(commands, first) ? commands[first] : undefined
+const ran = command ? command(others) : train(process.argv.slice(2))
 ran.catch((error: Error) => {
-  console.error(`\n${explainFailure(error)}`)
+  console.error(`\n${command ? error.message : explainFailure(error)}`)
   process.exitCode = 1
 })

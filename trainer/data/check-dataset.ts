@@ -52,6 +52,20 @@ export async function checkDataset(dataset: Dataset): Promise<Statistics> {
   return statistics
 }
 
+/** Throws where there is nothing to train or to validate on, or no labels to train on and no teacher that would know them. */
+export function expectTrainable(data: Dataset, taught: boolean): void {
+  for (const [split, purpose] of [
+    ['train', 'train'],
+    ['val', 'validate'],
+  ] as const)
+    if (data[split].length === 0)
+      throw new Error(
+        `Expected labelled pictures to ${purpose} on in ${data.name}, found none. A share of the pictures (--val-fraction) is put aside to validate on, so it takes two at least.`,
+      )
+  if (!taught && data.train.some(({ label }) => label === undefined))
+    throw new Error('--data pictures:DIR has no labels: name a run that tells what is road in them by --teacher RUN')
+}
+
 /**
  * Decodes every label and every picture. A fault is a sentence: a label without a picture, sizes that differ, a file that
  * cannot be read, a code that is no class, two samples of one name, nothing to train on.

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { openBundle } from '../../deploy/bundle.ts'
 import { readLog } from '../report/log.ts'
 import { runPaths } from '../run.ts'
+import { listenForStop } from '../stop-signal.ts'
 import { dataOfChannels } from './channels.ts'
 import type { MlFolders } from './folders.ts'
 import { optionsOf, readHyperparameters } from './hyperparameters.ts'
@@ -43,7 +44,10 @@ export async function trainJob(folders: MlFolders, more: readonly string[]): Pro
   const { last, best, log, bundle } = runPaths(run)
   const goesOn = await exists(last)
   if (goesOn) await expectSameOptions(run, asked)
-  else await mkdir(run, { recursive: true }).then(() => writeFile(optionsFile(run), JSON.stringify(asked)))
+  else {
+    await mkdir(run, { recursive: true })
+    await writeFile(optionsFile(run), JSON.stringify(asked))
+  }
   const args = goesOn ? ['--resume', run, ...mayChange.flatMap((name) => optionIn(asked, name))] : [...asked, '--run', run]
 
   const told = new Set((await readLog(log).catch(() => [])).map(({ epoch }) => epoch))
@@ -55,7 +59,8 @@ export async function trainJob(folders: MlFolders, more: readonly string[]): Pro
       }
   }
   const child = startProgram('train.js', args, tellMetrics)
-  const stop = forwardSignals(child.kill)
+  // SageMaker ends a job by SIGTERM, and by SIGKILL two minutes later.
+  const stop = listenForStop(child.kill)
   const { code, said } = await child.ended
   await tellMetrics()
   if (code !== 0 && stop.asked && (await exists(best))) {
@@ -163,16 +168,4 @@ function startProgram(program: string, args: string[], onOutput: () => Promise<v
     })
   })
   return { ended, kill: (signal: NodeJS.Signals) => child.kill(signal) }
-}
-
-/** SageMaker ends a job by SIGTERM, and by SIGKILL two minutes later. */
-function forwardSignals(kill: (signal: NodeJS.Signals) => void) {
-  const stop = { asked: false, end: () => void [process.off('SIGINT', ask), process.off('SIGTERM', ask)] }
-  function ask(signal: NodeJS.Signals) {
-    stop.asked = true
-    kill(signal)
-  }
-  process.on('SIGINT', ask)
-  process.on('SIGTERM', ask)
-  return stop
 }

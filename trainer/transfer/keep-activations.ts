@@ -56,8 +56,8 @@ function momentsOf(values: readonly tf.Tensor4D[]) {
 }
 
 /** Evenly spread pictures, int32 [1, h, w, 3] each, which are enough to take statistics from. The caller disposes them. */
-export async function somePictures({ samples, input, get }: Pictures, count = 8): Promise<tf.Tensor4D[]> {
-  const taken = Math.min(count, samples.length)
+export async function somePictures({ samples, input, get }: Pictures): Promise<tf.Tensor4D[]> {
+  const taken = Math.min(8, samples.length)
   const indices = Array.from({ length: taken }, (_, i) => Math.floor((i * samples.length) / taken))
   const read = await Promise.all(indices.map(get))
   return read.map(({ picture }) => tf.tensor4d(Int32Array.from(picture), [1, input.height, input.width, 3], 'int32'))
