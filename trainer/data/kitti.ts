@@ -1,15 +1,13 @@
 // KITTI's road benchmark (Fritsch, Kuehnl, Geiger, ITSC 2013), layout of data_road.zip, and any set made like it:
 // training/image_2/um_000000.png, training/gt_image_2/um_road_000000.png, testing/image_2/um_000000.png.
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { type ClassIds, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { pixelPlace, readLabelPicture } from './label-picture.ts'
+import { licenceFile, readLicence } from './licence.ts'
 import type { Layout } from './split.ts'
 
-/** A file beside `training/` whose first line names the licence; KITTI's own download has none. */
-export const licenceFile = 'licence.txt'
-
-/** Labelled pictures of the benchmark's own download. */
+/** Labelled pictures of the benchmark's own download, which has no licence file. */
 const benchmarkPictures = 289
 const unstated = `not stated (the first line of ${licenceFile} beside training/ states it)`
 const benchmarkLicence = 'KITTI road benchmark, CC BY-NC-SA 3.0'
@@ -55,7 +53,6 @@ export async function openKitti(name: string, folder: string): Promise<Layout> {
   const categories = labelled.every(({ drive }) => /^(um|umm|uu)$/.test(drive))
   // Other pictures in this layout are somebody's own.
   const itself = labelled.length === benchmarkPictures && categories
-  const licence = await readFile(join(dir, licenceFile), 'utf8').catch(() => (itself ? benchmarkLicence : unstated))
   return {
     name,
     train: labelled,
@@ -68,7 +65,7 @@ export async function openKitti(name: string, folder: string): Promise<Layout> {
       { name: 'road', colour: '#804080' },
     ],
     road: 1,
-    licence: licence.split('\n')[0]!.trim(),
+    licence: await readLicence(dir, itself ? benchmarkLicence : unstated),
     skipped,
     readLabel: readRoadLabel,
   }

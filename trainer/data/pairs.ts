@@ -1,16 +1,16 @@
 // A plain folder of pictures and labels of the same names, as most tools export it: images/0001.jpg and masks/0001.png, with
 // or without folders in between. images/train and images/val are the set's own split, any other folder is a drive.
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { parseClassMap } from './class-map.ts'
 import { type Sample, type Skipped, withoutLabel } from './dataset.ts'
-import { licenceFile } from './kitti.ts'
 import { chooseClasses, findCodes, readCodes } from './label-classes.ts'
+import { licenceFile, readLicence } from './licence.ts'
 import type { OpenOptions } from './open-dataset.ts'
 import { driveOf, type Layout } from './split.ts'
 
-const pictureFolders = ['images', 'pictures']
-const labelFolders = ['masks', 'labels']
+export const pictureFolders = ['images', 'pictures']
+export const labelFolders = ['masks', 'labels']
 const parts: Record<string, 'train' | 'val' | 'test'> = {
   train: 'train',
   training: 'train',
@@ -65,15 +65,13 @@ export async function openPairs(name: string, dir: string, { classes = 'road', c
     classes,
     '--class-map',
   )
-  const licence = await readFile(join(dir, licenceFile), 'utf8').catch(
-    () => `not stated (the first line of ${licenceFile} beside ${relative(dir, pictures.folder)}/ states it)`,
-  )
+  const unstated = `not stated (the first line of ${licenceFile} beside ${relative(dir, pictures.folder)}/ states it)`
   return {
     name,
     ...sets,
     usualSplit: sets.val.length > 0 ? 'own' : 'drive',
     ...chosen,
-    licence: licence.split('\n')[0]!.trim(),
+    licence: await readLicence(dir, unstated),
     skipped,
     readLabel: (file) => readCodes(file, labelCodes, idOf),
   }

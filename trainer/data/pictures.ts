@@ -1,7 +1,7 @@
 // Pictures without labels, in a folder and the folders below it: what a teacher labels in training.
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { licenceFile } from './kitti.ts'
+import { licenceFile, readLicence } from './licence.ts'
 import { driveOf, type Layout } from './split.ts'
 
 /** Opens a folder of pictures, all of them to train on. Reads names only. Throws where there are none. */
@@ -11,9 +11,6 @@ export async function openPictures(name: string, dir: string): Promise<Layout> {
   })
   const files = entries.filter((entry) => entry.isFile() && /\.(png|jpe?g)$/i.test(entry.name))
   if (files.length === 0) throw new Error(`Expected pictures (.jpg, .png) in ${dir}, found none`)
-  const licence = await readFile(join(dir, licenceFile), 'utf8').catch(
-    () => `not stated (the first line of ${licenceFile} states it)`,
-  )
   const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort()
   return {
     name,
@@ -26,7 +23,7 @@ export async function openPictures(name: string, dir: string): Promise<Layout> {
     usualSplit: 'own',
     classes: [],
     road: 1,
-    licence: licence.split('\n')[0]!.trim(),
+    licence: await readLicence(dir, `not stated (the first line of ${licenceFile} states it)`),
     skipped: [],
     readLabel: (file) => Promise.reject(new Error(`${file}: ${name} has no labels`)),
   }
