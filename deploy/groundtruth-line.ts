@@ -1,5 +1,5 @@
 // A line of a manifest of SageMaker Ground Truth for semantic segmentation: a picture, its label picture, and the colours of
-// the label's classes. The one definition of who reads it and who writes it.
+// the label's classes. Whoever reads or writes such lines does it by this file.
 // https://docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html#sms-output-segmentation
 import { z } from 'zod'
 

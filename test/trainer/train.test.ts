@@ -1,5 +1,5 @@
 // The trainer as a person runs it: the whole program, on a small data set in KITTI's layout.
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBundle } from '../../deploy/bundle.ts'
 import { readCheckpoint } from '../../trainer/checkpoint.ts'
 import { readLog } from '../../trainer/report/log.ts'
+import { type OnOutput, runProgram } from '../run-program.ts'
 
 let dir: string
 let kitti: string
@@ -52,29 +53,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-/** Runs a program of the trainer. `onOutput` may stop it. */
-function run(
-  program: string,
-  args: string[],
-  onOutput: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-) {
-  return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../build/trainer', program), ...args], {
-      cwd: dir,
-      env,
-    })
-    let [out, err] = ['', '']
-    child.stdout.on('data', (data) => {
-      out += data
-      onOutput(out, (signal) => child.kill(signal))
-    })
-    child.stderr.on('data', (data) => {
-      err += data
-    })
-    child.on('close', (code) => resolve({ code, out, err }))
-  })
-}
+const run = (program: string, args: string[], onOutput?: OnOutput) =>
+  runProgram(join('trainer', program), args, { cwd: dir, onOutput })
 
 const small = ['--width', '0.1', '--fc', '16', '--input', '48x24', '--batch', '4', '--preset', 'jetson']
 

@@ -2,21 +2,14 @@
 // by its content, so that a data set can be put into S3 as it is.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { labelFolders, pictureFolders } from '../data/pairs.ts'
 
 /** What of a layout has to be in a folder. */
 const marks: [layout: string, inside: string[][]][] = [
   ['kitti', [['training']]],
   ['camvid', [['trainannot'], ['valannot']]],
   ['sagemaker', [['train', 'train_annotation']]],
-  [
-    'pairs',
-    [
-      ['images', 'masks'],
-      ['images', 'labels'],
-      ['pictures', 'masks'],
-      ['pictures', 'labels'],
-    ],
-  ],
+  ['pairs', pictureFolders.flatMap((pictures) => labelFolders.map((labels) => [pictures, labels]))],
 ]
 
 /** Channels that are parts of the one data set that the built-in algorithm takes. */
@@ -29,13 +22,10 @@ const builtIn = ['train', 'train_annotation', 'validation', 'validation_annotati
 export async function dataOfChannels(inputData: string, config: string, taken: readonly string[] = []): Promise<string[]> {
   const channels = await listChannels(inputData, config)
   const within = (path: string, dir: string) => path === dir || path.startsWith(`${dir}/`)
-  const rest = channels.filter((name) => !taken.some((path) => within(path, join(inputData, name))))
-  const specs: string[] = []
-  if (['train', 'train_annotation'].every((name) => rest.includes(name))) {
-    specs.push(`sagemaker:${inputData}`)
-    rest.splice(0, rest.length, ...rest.filter((name) => !builtIn.includes(name)))
-  }
-  for (const name of rest) specs.push(await recognise(name, join(inputData, name)))
+  const sets = channels.filter((name) => !taken.some((path) => within(path, join(inputData, name))))
+  const together = ['train', 'train_annotation'].every((name) => sets.includes(name))
+  const specs = together ? [`sagemaker:${inputData}`] : []
+  for (const name of sets) if (!together || !builtIn.includes(name)) specs.push(await recognise(name, join(inputData, name)))
   if (specs.length === 0)
     throw new Error(
       `Expected a channel with pictures and labels in ${inputData}, found none: give the job an input channel, for example training with a data set in KITTI's layout`,
@@ -75,7 +65,7 @@ async function recognise(channel: string, dir: string): Promise<string> {
   if (spec !== undefined) return spec
   const shown = found.slice(0, 6).join(', ')
   throw new Error(
-    `Channel ${channel}: expected a data set: training/ (KITTI), train/ and trainannot/ (CamVid), images/ and masks/ (pairs), train/ and train_annotation/ (the built-in algorithm's channels) an output.manifest, or pictures alone; found ${shown || 'nothing'}${found[6] ? ', …' : ''} in ${dir}`,
+    `Channel ${channel}: expected a data set: training/ (KITTI), train/ and trainannot/ (CamVid), images/ and masks/ (pairs), train/ and train_annotation/ (the built-in algorithm's channels), an output.manifest, or pictures alone; found ${shown || 'nothing'}${found[6] ? ', …' : ''} in ${dir}`,
   )
 }
 

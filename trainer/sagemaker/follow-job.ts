@@ -1,5 +1,4 @@
 // Following a training job: its states, its log as it is written, its measures, and why it failed.
-
 import { setTimeout } from 'node:timers/promises'
 import { type CloudWatchLogsClient, DescribeLogStreamsCommand, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs'
 import { DescribeTrainingJobCommand, type DescribeTrainingJobResponse } from '@aws-sdk/client-sagemaker'

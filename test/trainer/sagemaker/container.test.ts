@@ -1,5 +1,4 @@
 // The training image's programs in a folder that stands for /opt/ml.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -8,39 +7,18 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { openBundle } from '../../../deploy/bundle.ts'
 import { readLog } from '../../../trainer/report/log.ts'
-import { metricDefinitions, metricLine, readMetrics } from '../../../trainer/sagemaker/metrics.ts'
+import { metricDefinitions, metricLine } from '../../../trainer/sagemaker/metrics.ts'
 import { serveBundle } from '../../../trainer/sagemaker/serve-bundle.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
+import { type OnOutput, runProgram } from '../../run-program.ts'
 import { madeFolder, makeKitti, paint, writePicture } from '../data/made-sets.ts'
 
 const small = { preset: 'jetson', width: '0.1', fc: '16', input: '48x24', batch: '2', augment: 'plain' }
 
-interface Run {
-  code: number | null
-  out: string
-  err: string
-}
-
-/** Starts the container's program on an /opt/ml; `onOutput` sees all it has said, and may stop it. */
-function start(
-  root: string,
-  args: string[],
-  onOutput: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-) {
-  const env = { ...process.env, ROADMASK_ML_ROOT: root, SAGEMAKER_BIND_TO_PORT: '0', TF_CPP_MIN_LOG_LEVEL: '3' }
-  const program = join(import.meta.dirname, '../../../build/trainer/sagemaker/container.js')
-  const child = spawn(process.execPath, [program, ...args], { env })
-  return new Promise<Run>((resolve) => {
-    let [out, err] = ['', '']
-    child.stdout.on('data', (data) => {
-      out += data
-      onOutput(out, (signal) => child.kill(signal))
-    })
-    child.stderr.on('data', (data) => {
-      err += data
-    })
-    child.on('close', (code) => resolve({ code, out, err }))
-  })
+/** Runs the container's program on an /opt/ml. */
+function start(root: string, args: string[], onOutput?: OnOutput) {
+  const env = { ...process.env, ROADMASK_ML_ROOT: root, SAGEMAKER_BIND_TO_PORT: '0' }
+  return runProgram('trainer/sagemaker/container.js', args, { env, onOutput })
 }
 
 /** An /opt/ml with these hyper-parameters and, in channel `training`, a set in KITTI's layout. */
@@ -54,6 +32,15 @@ async function makeMl(hyperparameters: Record<string, string>): Promise<string> 
   await cp(await makeKitti({ um: 4, uu: 2 }, 48, 24), join(root, 'input/data/training/data_road'), { recursive: true })
   return root
 }
+
+/** The measures of a printed line by name, as SageMaker reads them. */
+const readMetrics = (line: string) =>
+  Object.fromEntries(
+    metricDefinitions.flatMap(({ Name, Regex }) => {
+      const value = new RegExp(Regex).exec(line)?.[1]
+      return value === undefined ? [] : [[Name, Number(value)]]
+    }),
+  )
 
 const failure = (root: string) => readFile(join(root, 'output/failure'), 'utf8')
 

@@ -1,5 +1,4 @@
 // Pictures on their way to Ground Truth with a bundle's masks, and back as data to train on.
-import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
@@ -10,6 +9,7 @@ import { dataOfChannels } from '../../../trainer/sagemaker/channels.ts'
 import { filesOfData } from '../../../trainer/sagemaker/local-data.ts'
 import { download } from '../../../trainer/sagemaker/s3.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
+import { runProgram } from '../../run-program.ts'
 import { madeFolder, openDataset, paint, writePicture } from '../data/made-sets.ts'
 import { faultsOf, hasMoto, type Moto, startMoto } from './moto.ts'
 
@@ -41,21 +41,7 @@ describe.skipIf(!hasMoto)('npm run trainer -- label', () => {
   })
   afterAll(() => moto.stop())
 
-  function run(args: string[]) {
-    const program = join(import.meta.dirname, '../../../build/trainer/train.js')
-    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
-    const child = spawn(process.execPath, [program, 'label', ...args], { cwd: dir, env })
-    return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      let [out, err] = ['', '']
-      child.stdout.on('data', (data) => {
-        out += data
-      })
-      child.stderr.on('data', (data) => {
-        err += data
-      })
-      child.on('close', (code) => resolve({ code, out, err }))
-    })
-  }
+  const run = (args: string[]) => runProgram('trainer/train.js', ['label', ...args], { cwd: dir })
 
   const from = ['--pictures', 'pictures', '--bundle', 'bundle', '--output', 's3://roads/truth']
 

@@ -1,5 +1,5 @@
 // A training job in AWS as moto plays it: the program as a person runs it, S3 and requests; no instance trains.
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,6 +14,7 @@ import { DescribeTrainingJobCommand, SageMakerClient } from '@aws-sdk/client-sag
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBundle } from '../../../deploy/bundle.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
+import { type OnOutput, runProgram } from '../../run-program.ts'
 import { madeFolder, makeKitti } from '../data/made-sets.ts'
 import { faultsOf, hasMoto, type Moto, startMoto } from './moto.ts'
 
@@ -41,29 +42,8 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
   })
   afterAll(() => moto.stop())
 
-  /** Runs the program in `dir`; `onOutput` may stop it. */
-  function run(
-    args: string[],
-    onOutput: (out: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-    env: NodeJS.ProcessEnv = process.env,
-  ) {
-    const program = join(import.meta.dirname, '../../../build/trainer/train.js')
-    const child = spawn(process.execPath, [program, 'sagemaker', ...args], {
-      cwd: dir,
-      env: { ...env, TF_CPP_MIN_LOG_LEVEL: '3' },
-    })
-    return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      let [out, err] = ['', '']
-      child.stdout.on('data', (data) => {
-        out += data
-        onOutput(out, (signal) => child.kill(signal))
-      })
-      child.stderr.on('data', (data) => {
-        err += data
-      })
-      child.on('close', (code) => resolve({ code, out, err }))
-    })
-  }
+  const run = (args: string[], options: { env?: NodeJS.ProcessEnv; onOutput?: OnOutput } = {}) =>
+    runProgram('trainer/train.js', ['sagemaker', ...args], { cwd: dir, ...options })
 
   const keys = async () => (await s3.send(new ListObjectsV2Command({ Bucket: 'roads' }))).Contents?.map(({ Key }) => Key!) ?? []
 
@@ -108,10 +88,12 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
   it('uploads the same data once; Ctrl-C while following leaves the job, and says how to follow and to stop it', async () => {
     let asked = false
     const args = [...account, ...options, '--job', 'second', '--data', `kitti:${kitti}`]
-    const { code, out } = await run(args, (said, kill) => {
-      if (asked || !said.includes('Starting')) return
-      asked = true
-      kill('SIGINT')
+    const { code, out } = await run(args, {
+      onOutput(said, kill) {
+        if (asked || !said.includes('Starting')) return
+        asked = true
+        kill('SIGINT')
+      },
     })
     expect(out).toMatch(/0 files, 0\.0 MB, to .* \(12 are there\)/)
     expect(out).toMatch(/The job goes on.*--follow second\n.*--stop second/)
@@ -154,11 +136,11 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
     const env = { ...process.env, AWS_EC2_METADATA_DISABLED: 'true', HOME: dir }
     for (const name of ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const)
       delete (env as NodeJS.ProcessEnv)[name]
-    expect(await run(['--follow', 'x'], undefined, env)).toMatchObject({
+    expect(await run(['--follow', 'x'], { env })).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^\nExpected a region of AWS/),
     })
-    expect(await run(['--follow', 'x', '--region', 'eu-west-1'], undefined, env)).toMatchObject({
+    expect(await run(['--follow', 'x', '--region', 'eu-west-1'], { env })).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^\nExpected credentials of AWS/),
     })
@@ -181,6 +163,11 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
       'a name that jobs cannot have',
       [...account, ...options, '--data', 's3://roads/x', '--job', 'a_b'],
       /--job: expected letters.*found a_b/,
+    ],
+    [
+      'a teacher that is not there',
+      [...account, ...options, '--data', 's3://roads/x', '--teacher', 'none'],
+      /--teacher: expected a file or a folder to upload, none cannot be read/,
     ],
     ['data that is not there', [...account, ...options, '--data', 'kitti:nowhere'], /nowhere/],
   ])('refuses %s in a sentence', async (_, args, message) => {

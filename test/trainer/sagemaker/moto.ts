@@ -3,8 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-
-const python = process.env.ROADMASK_PYTHON ?? join(import.meta.dirname, '../../../.setup/python/bin/python')
+import { python } from '../../python.ts'
 
 /** Whether moto is there: tests with it are skipped where the system's Python does not fit. */
 export const hasMoto = existsSync(join(python, '../moto_server'))
