@@ -1,6 +1,5 @@
 // The exported SavedModel in TensorFlow for Python: what a customer would do with it outside this project.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,10 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSession, writeSavedModel } from '../../trainer/graph/session.ts'
 import { recordInference } from '../../trainer/model/export.ts'
 import { buildFcn } from '../../trainer/model/fcn.ts'
-
-const python = process.env.ROADMASK_PYTHON ?? join(import.meta.dirname, '../../.setup/python/bin/python')
-const found = existsSync(python)
-if (!found) console.warn(`skipped: no TensorFlow for Python at ${python}; npm test sets it up where the system's Python fits`)
+import { hasPython, python } from '../python.ts'
 
 const script = `
 import json, sys
@@ -28,7 +24,7 @@ logits.astype(np.float32).tofile(sys.argv[4])
 print(json.dumps({"version": tf.__version__, "mask": served["mask"].shape.as_list(), "road": served["class_share"].numpy()[:, 1].tolist()}))
 `
 
-describe.skipIf(!found)('the SavedModel', () => {
+describe.skipIf(!hasPython)('the SavedModel', () => {
   let dir: string
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'roadmask-python-'))

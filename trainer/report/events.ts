@@ -18,7 +18,6 @@ export interface Events {
   picture(step: number, tag: string, file: string): Promise<void>
   /** Adds the graph of a SavedModel. */
   graph(savedModel: string): Promise<void>
-  /** May be called twice. */
   close(): Promise<void>
 }
 
@@ -52,7 +51,6 @@ export async function openEvents(dir: string, rows: readonly EpochRow[], started
   for (const other of earlier) if (other !== name) await rm(join(dir, other))
   const file = await open(join(dir, name), 'a')
   const append = (happening: Happening) => file.appendFile(Buffer.concat(event(Date.now() / 1000, happening)))
-  let closed = false
   return {
     epoch: (row) => append(scalars(row)),
     async picture(step, tag, path) {
@@ -65,11 +63,7 @@ export async function openEvents(dir: string, rows: readonly EpochRow[], started
       const outputs = Object.values(signatures).flatMap(({ outputs }) => Object.values(outputs).map(({ ref }) => ref))
       await append(graphEvent(viewNodes(ancestors(nodes, outputs))))
     },
-    async close() {
-      if (closed) return
-      closed = true
-      await file.close()
-    },
+    close: () => file.close(),
   }
 }
 

@@ -1,6 +1,5 @@
 // The run's event file, as TensorFlow for Python reads it.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,9 +8,8 @@ import { expect, it } from 'vitest'
 import { finishEvents, openEvents } from '../../../trainer/report/events.ts'
 import { columns, type EpochRow } from '../../../trainer/report/log.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
+import { hasPython, python } from '../../python.ts'
 import { madeFolder } from '../data/made-sets.ts'
-
-const python = process.env.ROADMASK_PYTHON ?? join(import.meta.dirname, '../../../.setup/python/bin/python')
 
 const script = `
 import glob, json, sys
@@ -47,7 +45,6 @@ async function goneOn(): Promise<string> {
   const first = await openEvents(dir, [], started)
   for (const epoch of [1, 2, 3]) await first.epoch(row(epoch, epoch / 8))
   await first.close()
-  await first.close()
   const second = await openEvents(dir, [row(1, 1 / 8), row(2, 2 / 8)], started)
   await second.epoch({ ...row(3, 0.5), val_loss: Number.NaN })
   await second.close()
@@ -67,22 +64,19 @@ async function finished(): Promise<string> {
   return join(dir, 'tensorboard')
 }
 
-it.skipIf(!existsSync(python))(
-  'has every epoch once, also where a run went on, and in the end its pictures and its graph',
-  async () => {
-    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
-    const { stdout } = await promisify(execFile)(python, ['-c', script, await goneOn(), await finished()], { env })
-    const [{ versions, starts, scalars, times }, { pictures, nodes }] = JSON.parse(stdout.trim().split('\n').at(-1)!)
+it.skipIf(!hasPython)('has every epoch once, also where a run went on, and in the end its pictures and its graph', async () => {
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' }
+  const { stdout } = await promisify(execFile)(python, ['-c', script, await goneOn(), await finished()], { env })
+  const [{ versions, starts, scalars, times }, { pictures, nodes }] = JSON.parse(stdout.trim().split('\n').at(-1)!)
 
-    expect([versions, starts]).toEqual([['brain.Event:2'], [[0, 1]]])
-    const of = (wanted: string) => scalars.filter(([tag]: [string]) => tag === wanted)
-    const column = columns.indexOf('train_loss')
-    expect(of('loss/train')).toEqual([1 / 8, 2 / 8, 0.5].map((value, i) => ['loss/train', i + 1, value + column]))
-    expect(scalars).toHaveLength(3 * 10 - 1)
-    expect(of('loss/validation')).toHaveLength(2)
-    expect(times.slice(2, 4)).toEqual([60, 120].map((seconds) => started.getTime() / 1000 + seconds))
+  expect([versions, starts]).toEqual([['brain.Event:2'], [[0, 1]]])
+  const of = (wanted: string) => scalars.filter(([tag]: [string]) => tag === wanted)
+  const column = columns.indexOf('train_loss')
+  expect(of('loss/train')).toEqual([1 / 8, 2 / 8, 0.5].map((value, i) => ['loss/train', i + 1, value + column]))
+  expect(scalars).toHaveLength(3 * 10 - 1)
+  expect(of('loss/validation')).toHaveLength(2)
+  expect(times.slice(2, 4)).toEqual([60, 120].map((seconds) => started.getTime() / 1000 + seconds))
 
-    expect(pictures).toEqual([['overlays', 7, 40, 30, [30, 40, 3]]])
-    expect(nodes).toContain('serve/mask')
-  },
-)
+  expect(pictures).toEqual([['overlays', 7, 40, 30, [30, 40, 3]]])
+  expect(nodes).toContain('serve/mask')
+})

@@ -1,7 +1,6 @@
 // VGG16's weights from the files of Keras and tfjs: what the network answers with them, what is said of each layer, and what
 // is refused.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Architecture, buildFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
 import { adoptWeights, startTable } from '../../../trainer/transfer/adopt.ts'
 import { openVgg16 } from '../../../trainer/transfer/vgg16.ts'
+import { hasPython, python } from '../../python.ts'
 
 const [height, width] = [64, 96]
 const picture = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 7919 + (i % 89) * (i % 97)) % 256)
@@ -31,10 +31,6 @@ async function adopt(path: string, architecture?: Partial<Architecture>) {
   const model = network(architecture)
   return { model, start: adoptWeights(model, await openVgg16(path), { classes, pictures: pictures() }) }
 }
-
-const python = process.env.ROADMASK_PYTHON ?? join(import.meta.dirname, '../../../.setup/python/bin/python')
-const found = existsSync(python)
-if (!found) console.warn(`skipped: no TensorFlow for Python at ${python}; npm test sets it up where the system's Python fits`)
 
 /** Keras's own VGG16 with random weights, biases too, in each of the formats, and what it answers. */
 const script = `
@@ -57,7 +53,7 @@ for name, value in zip(['conv5_3', 'pool5'], outputs(keras.applications.vgg16.pr
     np.asarray(value, np.float32).tofile(out + '/' + name + '.raw')
 `
 
-describe.skipIf(!found)("Keras's VGG16", () => {
+describe.skipIf(!hasPython)("Keras's VGG16", () => {
   beforeAll(async () => {
     await writeFile(join(dir, 'picture.raw'), picture)
     await writeFile(join(dir, 'make.py'), script)
