@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseOptions } from '../../deploy/options.ts'
+import { readCommandLine } from '../command-line.ts'
 import { classMapHelp, readClassMap } from '../data/class-map.ts'
 import { joinDatasets, openDatasets } from '../data/open-dataset.ts'
 import { printStatistics } from '../data/print-statistics.ts'
@@ -37,31 +38,28 @@ export async function inspect(args: string[]): Promise<void> {
       'class-map': { type: 'string' },
       split: { type: 'string' },
       'leave-out': { type: 'string' },
-      'val-fraction': { type: 'string', default: '0.2' },
-      seed: { type: 'string', default: '1' },
+      'val-fraction': { type: 'string' },
+      seed: { type: 'string' },
       out: { type: 'string', default: 'inspect' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  if (values.help) return void console.log(help)
-  const { data, classes, split, out } = values
-  if (!data) throw new Error(`Expected --data LAYOUT:PATH\n\n${help}`)
-  if (classes !== 'road' && classes !== 'all') throw new Error(`--classes: expected road or all, found ${classes}`)
-  if (split !== undefined && split !== 'fraction' && split !== 'drive')
-    throw new Error(`--split: expected fraction or drive, found ${split}`)
-  const classMap = values['class-map']
-  const leaveOut = values['leave-out']
-  const options = {
-    classes,
-    split,
-    valFraction: Number(values['val-fraction']),
-    seed: Number(values.seed),
-    ...(classMap ? { classMap: await readClassMap(classMap) } : {}),
-    ...(leaveOut ? { leaveOut: await readLeaveOut(leaveOut.split(',')) } : {}),
-  } as const
-
-  const dataset = joinDatasets(await openDatasets(data, options))
+  const { out, json, help: wanted, ...asTraining } = values
+  if (wanted) return void console.log(help)
+  if (!asTraining.data) throw new Error(`Expected --data LAYOUT:PATH\n\n${help}`)
+  const given = Object.entries(asTraining).flatMap(([name, value]) => [value].flat().flatMap((one) => [`--${name}`, one]))
+  const line = readCommandLine(given)!
+  const dataset = joinDatasets(
+    await openDatasets(line.data, {
+      classes: line.classes,
+      split: line.split,
+      valFraction: line['val-fraction'],
+      seed: line.seed,
+      ...(line['class-map'] && { classMap: await readClassMap(line['class-map']) }),
+      ...(line['leave-out'] && { leaveOut: await readLeaveOut(line['leave-out']) }),
+    }),
+  )
   const found = await inspectDataset(dataset)
   printStatistics(found.statistics)
   console.log(`\n${summary(found)}`)
@@ -70,7 +68,7 @@ export async function inspect(args: string[]): Promise<void> {
   await mkdir(out, { recursive: true })
   await writeAtomically(page, html)
   console.log(`\nPictures: ${page}`)
-  if (values.json) console.log(JSON.stringify(forJson(found)))
+  if (json) console.log(JSON.stringify(forJson(found)))
 }
 
 /** Findings as lines. */
