@@ -1,11 +1,10 @@
 // The archive for KITTI's leaderboard, from test pictures with calibration files.
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, it } from 'vitest'
 import { readTestPictures, writeUpload } from '../../trainer/upload.ts'
-import { zip } from '../../trainer/zip.ts'
 import { madeFolder, makeKitti, openDataset } from './data/made-sets.ts'
 
 const calibration = 'P2: 15 0 12 0 0 15 3 0 0 0 1 0\nR0_rect: 1 0 0 0 1 0 0 0 1\nTr_cam_to_road: 1 0 0 0 0 1 0 -1.6 0 0 1 0\n'
@@ -27,7 +26,7 @@ it('writes a confidence picture in bird’s-eye view for each test picture, name
   const out = await madeFolder()
   const listed = execFileSync('python3', [
     '-c',
-    'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; z.extractall(sys.argv[2]); print(*z.namelist())',
+    'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; assert all(i.date_time == (1980, 1, 1, 0, 0, 0) for i in z.infolist()); z.extractall(sys.argv[2]); print(*z.namelist())',
     file,
     out,
   ])
@@ -41,9 +40,4 @@ it('writes a confidence picture in bird’s-eye view for each test picture, name
   // 20 m ahead, 5 m to the left and right; 6 m ahead and 9.9 m to the left is outside the picture.
   const at = (x: number, z: number) => levels[Math.floor((46 - z) / 0.05) * 400 + Math.floor((x + 10) / 0.05)]
   expect([at(-5, 20), at(5, 20), at(-9.9, 6.1)]).toEqual([255, 127, 0])
-})
-
-it('an archive is the same for the same files', async () => {
-  const files = [{ name: 'a.png', bytes: await readFile(import.meta.filename) }]
-  expect(zip(files)).toEqual(zip(files))
 })

@@ -70,8 +70,8 @@ export interface Batch {
 
 /**
  * All pictures once, `batch` at a time, in an order that seed and epoch decide, or in their own where no order is given.
- * The last batch is filled up with pictures from the beginning; `done` batches are left out. Decoding runs in libuv's threads, also while a training
- * step holds this one.
+ * The first `done` batches are left out, the last is filled up with pictures from the beginning. Decoding runs in libuv's
+ * threads, also while a training step holds this one.
  */
 export async function* batches(
   pictures: Pictures,

@@ -12,8 +12,10 @@ const farthest = 46
 /** Cells across and ahead; the first row is the farthest. */
 export const birdsEyeSize = { width: 400, height: 800 } as const
 
-/** From (x, z, 1) on the road, metres, to homogeneous pixels: 3 x 3, row by row. The first pixel's centre is (1, 1). */
-export type RoadPlane = Float64Array
+type Row = [number, number, number]
+
+/** From (x, z, 1) on the road, metres, to homogeneous pixels (u, v, w), a row each. The first pixel's centre is (1, 1). */
+export type RoadPlane = [Row, Row, Row]
 
 const shapes = { P2: [3, 4], R0_rect: [3, 3], Tr_cam_to_road: [3, 4] } as const
 
@@ -39,7 +41,7 @@ export async function readRoadPlane(file: string): Promise<RoadPlane> {
   const camera = affine(inverse(rotation(toRoad), file), toRoad)
   const projection = multiply(multiply(p2, extended(rectification)), camera)
   // On the road y is 0.
-  return Float64Array.from([0, 1, 2].flatMap((row) => [0, 2, 3].map((column) => projection[4 * row + column]!)))
+  return [0, 1, 2].map((row) => [0, 2, 3].map((column) => projection[4 * row + column]!)) as RoadPlane
 }
 
 /** The 3 x 3 part of a 3 x 4 matrix. */
@@ -80,20 +82,9 @@ const centres = (count: number, first: number, step: number) =>
  * The pixel that each cell takes its value from, [800, 400], as its index in a picture of this size; -1 where the cell lies
  * outside. It is the pixel whose 1-based coordinates, rounded down, are the cell's centre.
  */
-export function birdsEyeView(plane: RoadPlane, { width, height }: Size): Int32Array {
+export function birdsEyeView([[ux, uz, u1], [vx, vz, v1], [wx, wz, w1]]: RoadPlane, { width, height }: Size): Int32Array {
   const xs = centres(birdsEyeSize.width, left + cell / 2, cell)
   const zs = centres(birdsEyeSize.height, farthest - cell / 2, -cell)
-  const [ux, uz, u1, vx, vz, v1, wx, wz, w1] = plane as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
   const pixels = new Int32Array(xs.length * zs.length)
   let at = 0
   for (const z of zs)

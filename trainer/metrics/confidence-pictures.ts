@@ -23,7 +23,7 @@ const faultsShown = 20
  * reaches. As in the development kit the confidence is value/largest in single precision and the threshold in double, so
  * that some levels of 8-bit pictures fall just short of their own threshold and count one lower.
  */
-export function levelsOf(largest: number): Uint8Array {
+function levelsOf(largest: number): Uint8Array {
   const levels = new Uint8Array(largest + 1)
   for (let value = 0, level = 0; value <= largest; value++) {
     while (level < 255 && (level + 1) / 255 <= Math.fround(value / largest)) level++

@@ -1,6 +1,5 @@
 // KITTI's bird's-eye view. The golden numbers are worked out by numpy from the definition of the benchmark's development kit.
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,9 +9,8 @@ import { birdsEyeView, readRoadPlane, toBirdsEye } from '../../../trainer/metric
 import { measurePredictions } from '../../../trainer/metrics/confidence-pictures.ts'
 import { readRoadPlanes, startBirdsEye } from '../../../trainer/metrics/model-birds-eye.ts'
 import { startPredicting } from '../../../trainer/metrics/predict.ts'
+import { hasPython, python } from '../../python.ts'
 import { black, madeFolder, magenta, paint, red, writePicture } from '../data/made-sets.ts'
-
-const python = process.env.ROADMASK_PYTHON ?? join(import.meta.dirname, '../../../.setup/python/bin/python')
 
 /** A camera 1.6 m above the road with 720 pixels of focal length, looking ahead; its axes are those of the road. */
 const straight = `P0: 1 0 0 0 0 1 0 0 0 0 1 0
@@ -146,7 +144,7 @@ describe("the bird's-eye view", () => {
     }
   })
 
-  it.skipIf(!existsSync(python))('gives the numbers of the development kit, by numpy, to 1e-6', async () => {
+  it.skipIf(!hasPython)('gives the numbers of the development kit, by numpy, to 1e-6', async () => {
     const dir = await madeFolder()
     await mkdir(join(dir, 'calib'))
     const next = random(5, 11)
