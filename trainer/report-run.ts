@@ -30,11 +30,12 @@ export async function reportRun(path: string, finished: Finished, about: About):
   // Of data that the model was not trained on, nothing is known of its drives.
   const trainedOn = new Set(manifest.data.map(({ fingerprint }) => fingerprint))
   const same = split !== 'train' && measuredOn.every(({ fingerprint }) => trainedOn.has(fingerprint))
+  const samples = validation.pictures.map(({ sample }) => sample)
   await writeReport(path, {
     ...finished,
     split,
     data: measuredOn,
-    ofKnownDrives: same ? countKnownDrives(data.train, validation.pictures) : 0,
+    ofKnownDrives: same ? countKnownDrives(data.train, samples) : 0,
     rows,
     bestEpoch: about.bestEpoch ?? best?.epoch ?? 0,
     compared,

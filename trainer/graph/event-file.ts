@@ -40,8 +40,8 @@ export const eventFile = (time: number, happenings: readonly Happening[]): Messa
 /** A graph as viewers take it; see graph-view.ts. */
 export const graphEvent = (nodes: readonly Node[]): Happening => bytes(4, graphDef({ nodes: [...nodes] }))
 
-/** A new start: a TensorBoard that is running forgets what it read of these steps and later ones. */
-export const startEvent = (step: number): Happening => [...int(2, step), ...bytes(7, int(1, 1))]
+/** A new start: a TensorBoard that is running forgets what it has read. */
+export const startEvent: Happening = bytes(7, int(1, 1))
 
 /** Numbers by their tags; those that are none are left out. */
 export const scalarsEvent = (step: number, scalars: Readonly<Record<string, number>>): Happening => [

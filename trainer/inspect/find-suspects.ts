@@ -5,6 +5,7 @@ import type { Pixels } from '../../deploy/fit-picture.ts'
 import { type Statistics, surveyDataset } from '../data/check-dataset.ts'
 import { type ClassIds, type Dataset, ignore, type Sample } from '../data/dataset.ts'
 import { fitLabel } from '../data/fit-label.ts'
+import { countKnownDrives } from '../report/by-drive.ts'
 import { differenceHash, hashDistance, hashGrid } from './difference-hash.ts'
 import { labelShift, type Shift, shiftWidth } from './label-shift.ts'
 
@@ -67,7 +68,6 @@ export async function inspectDataset(dataset: Dataset): Promise<Inspected> {
     const twin = nearest(sample, dataset.train, hashes)
     if (twin) suspects.push({ kind: 'near-duplicate', split: 'val', sample, twin, about: `looks as ${twin.name} of train` })
   }
-  const trained = new Set(dataset.train.map(({ drive }) => drive))
   const shares = [...drives.values()]
     .sort((a, b) => (a.drive < b.drive ? -1 : 1))
     .map(({ counts, ...of }) => {
@@ -78,7 +78,7 @@ export async function inspectDataset(dataset: Dataset): Promise<Inspected> {
     })
   const order = new Map([...splits.keys()].map((sample, place) => [sample, place]))
   suspects.sort((a, b) => order.get(a.sample)! - order.get(b.sample)!)
-  return { statistics, faults, shares, suspects, ofKnownDrives: dataset.val.filter(({ drive }) => trained.has(drive)).length }
+  return { statistics, faults, shares, suspects, ofKnownDrives: countKnownDrives(dataset.train, dataset.val) }
 }
 
 async function lookAt(

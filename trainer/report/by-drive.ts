@@ -21,8 +21,8 @@ export function byDrive(pictures: Validation['pictures']): DriveMeasures[] {
     .sort((a, b) => a.mean - b.mean)
 }
 
-/** Measured pictures whose drive has pictures among those trained on. */
-export function countKnownDrives(train: readonly Sample[], pictures: Validation['pictures']): number {
+/** How many pictures are of drives that are also trained on. */
+export function countKnownDrives(train: readonly Sample[], pictures: readonly Sample[]): number {
   const drives = new Set(train.map(({ drive }) => drive))
-  return pictures.filter(({ sample }) => drives.has(sample.drive)).length
+  return pictures.filter(({ drive }) => drives.has(drive)).length
 }

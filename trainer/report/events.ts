@@ -47,7 +47,7 @@ export async function openEvents(dir: string, rows: readonly EpochRow[], started
     seconds += row.seconds
     return event(seconds, scalars(row))
   })
-  await writeAtomically(join(dir, name), Buffer.concat([...eventFile(started.getTime() / 1000, [startEvent(0)]), ...epochs]))
+  await writeAtomically(join(dir, name), Buffer.concat([...eventFile(started.getTime() / 1000, [startEvent]), ...epochs]))
   for (const other of earlier) if (other !== name) await rm(join(dir, other))
   const file = await open(join(dir, name), 'a')
   const append = (happening: Happening) => file.appendFile(Buffer.concat(event(Date.now() / 1000, happening)))

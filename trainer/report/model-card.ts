@@ -28,7 +28,10 @@ export function modelCard({ manifest, data: { train }, validation, latency }: Ca
   const { net, width, fc, batchNorm, parameters } = architecture
   const shown = (key: string) => percent(measures[key] ?? Number.NaN, 2)
   const drives = byDrive(validation.pictures)
-  const ofKnownDrives = countKnownDrives(train, validation.pictures)
+  const ofKnownDrives = countKnownDrives(
+    train,
+    validation.pictures.map(({ sample }) => sample),
+  )
   const seen =
     ofKnownDrives > 0
       ? `${ofKnownDrives} of them are of drives that it was also trained on: on roads it has never seen, expect less.`

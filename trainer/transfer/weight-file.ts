@@ -73,12 +73,13 @@ async function openHdf5(path: string): Promise<WeightFile> {
   return { weights, close: () => void file.close() }
 }
 
-interface Manifest {
+/** What of a tfjs model.json says where its weights are. */
+interface TfjsModel {
   weightsManifest?: { paths: string[]; weights: Parameters<typeof tf.io.decodeWeights>[1] }[]
 }
 
 async function openTfjs(path: string): Promise<WeightFile> {
-  const { weightsManifest } = JSON.parse(await readFile(path, 'utf8')) as Manifest
+  const { weightsManifest } = JSON.parse(await readFile(path, 'utf8')) as TfjsModel
   if (!weightsManifest) throw new Error('it has no weightsManifest')
   const weights: WeightFile['weights'] = new Map()
   for (const { paths, weights: entries } of weightsManifest) {
