@@ -15,12 +15,17 @@ export interface Moto {
   stop(): void
 }
 
-/** Starts moto on a free port. */
+/** Starts moto on a free port. Throws what it said where it ends instead. */
 export async function startMoto(): Promise<Moto> {
-  const child = spawn(join(python, '../moto_server'), ['-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  // Not by its script, which names the folder that the environment was made in.
+  const child = spawn(python, ['-m', 'moto.server', '-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`Expected moto to listen, but it ended: ${said}`)
+  })
+  ended.catch(() => {})
   for (;;) {
-    const [data] = (await once(child.stderr, 'data')) as [Buffer]
+    const [data] = (await Promise.race([once(child.stderr, 'data'), ended])) as [Buffer]
     said += data
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0]
     if (!url) continue
