@@ -1,7 +1,7 @@
 // Training in AWS SageMaker:  npm run trainer -- sagemaker --data s3://… --image … --role …   (--help for more)
 import { execFile } from 'node:child_process'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { CreateTrainingJobCommand, type DescribeTrainingJobResponse, StopTrainingJobCommand } from '@aws-sdk/client-sagemaker'
@@ -20,8 +20,8 @@ import { followJob } from './follow-job.ts'
 import { jobOptions } from './hyperparameters.ts'
 import { jobName } from './job-name.ts'
 import { jobRequest } from './job-request.ts'
-import { filesOfData } from './local-data.ts'
-import { below, download, filesBelow, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
+import { filesOfData, filesOfOption } from './local-data.ts'
+import { below, download, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
 
 const help = `npm run trainer -- sagemaker --data DATA --output S3 --image URI --role ARN [options]
 
@@ -142,12 +142,10 @@ async function prepare(
   for (const name of fileOptions) {
     const value = options[name]
     if (value === undefined || (name === 'vgg16' && published.includes(value))) continue
-    const file = await stat(value).catch((cause: unknown) => {
-      throw new Error(`--${name}: expected a file or a folder to upload, ${value} cannot be read`, { cause })
+    const { file, files } = await filesOfOption(value).catch((cause: unknown) => {
+      throw new Error(`--${name}: expected files to upload, ${value} cannot be read (${(cause as Error).message})`, { cause })
     })
-    const inside = `/opt/ml/input/data/${name}`
-    options[name] = file.isDirectory() ? inside : `${inside}/${basename(value)}`
-    const files = file.isDirectory() ? await filesBelow(value) : [{ path: value, key: basename(value), bytes: file.size }]
+    options[name] = join('/opt/ml/input/data', name, file ?? '')
     channels[name] = { place: below(own, name), files }
   }
   const opened = await openDatasets(here, { ...settings, otherData: here.length < data.length })

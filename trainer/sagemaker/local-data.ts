@@ -1,8 +1,9 @@
-// A data set on this machine as the files that a job's channel gets.
+// What lies on this machine as the files that a job's channels get: data sets, and what options name.
 import { stat } from 'node:fs/promises'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { mapBounded } from '../data/each.ts'
 import { readManifest } from '../data/groundtruth.ts'
+import { shardsOf } from '../transfer/weight-file.ts'
 import { filesBelow, type LocalFile } from './s3.ts'
 
 /**
@@ -28,6 +29,14 @@ export async function filesOfData(spec: string): Promise<{ name: string; files: 
     .join('\n')
   const manifest = { path, key: 'output.manifest', bytes: Buffer.byteLength(content), content }
   return { name: basename(root), files: [...files, manifest] }
+}
+
+/** All files of a run folder or a bundle, or a file of weights with its shards; and the name of the file among them. */
+export async function filesOfOption(path: string): Promise<{ file?: string; files: LocalFile[] }> {
+  if ((await stat(path)).isDirectory()) return { files: await filesBelow(path) }
+  const file = basename(path)
+  const parts = [file, ...(await shardsOf(path))].map((key) => ({ key, path: join(dirname(path), key) }))
+  return { file, files: await mapBounded(parts, 8, async (part) => ({ ...part, bytes: (await stat(part.path)).size })) }
 }
 
 /** The folder that holds all of the files. */

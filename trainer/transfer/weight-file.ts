@@ -78,11 +78,19 @@ interface TfjsModel {
   weightsManifest?: { paths: string[]; weights: Parameters<typeof tf.io.decodeWeights>[1] }[]
 }
 
-async function openTfjs(path: string): Promise<WeightFile> {
+async function readGroups(path: string) {
   const { weightsManifest } = JSON.parse(await readFile(path, 'utf8')) as TfjsModel
   if (!weightsManifest) throw new Error('it has no weightsManifest')
+  return weightsManifest
+}
+
+/** Names of the files beside a file of weights without which it cannot be read: the shards of a model.json. */
+export const shardsOf = async (path: string): Promise<string[]> =>
+  path.endsWith('.json') ? (await readGroups(path)).flatMap(({ paths }) => paths) : []
+
+async function openTfjs(path: string): Promise<WeightFile> {
   const weights: WeightFile['weights'] = new Map()
-  for (const { paths, weights: entries } of weightsManifest) {
+  for (const { paths, weights: entries } of await readGroups(path)) {
     const shards = await Promise.all(paths.map((shard) => readFile(join(dirname(path), shard))))
     const bytes = Uint8Array.from(Buffer.concat(shards)).buffer
     const decoded = tf.io.decodeWeights(bytes, entries)

@@ -1,6 +1,6 @@
 // A training job in AWS as moto plays it: the program as a person runs it, S3 and requests; no instance trains.
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import {
@@ -60,7 +60,12 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
     const logEvents = [{ timestamp: Date.now(), message: 'epoch=1; validation:mIOU=0.5;' }]
     await logs.send(new PutLogEventsCommand({ ...stream, logEvents }))
 
-    const args = [...account, ...options, '--spot', '--max-hours', '2', '--job', 'first', '--data', `kitti:${kitti}`]
+    await mkdir(join(dir, 'keras'))
+    await writeFile(join(dir, 'keras/model.json'), '{"weightsManifest":[{"paths":["one.bin","two.bin"],"weights":[]}]}')
+    for (const shard of ['one.bin', 'two.bin', 'other.bin']) await writeFile(join(dir, 'keras', shard), 'weights')
+
+    const begin = ['--vgg16', 'keras/model.json', '--width', '1']
+    const args = [...account, ...options, '--spot', '--max-hours', '2', '--job', 'first', '--data', `kitti:${kitti}`, ...begin]
     const { code, out, err } = await run(args)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/training pictures +5/)
@@ -70,14 +75,16 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
     expect((await openBundle(join(dir, 'runs/first/bundle'))).manifest.name).toBe('bright')
 
     const job = await new SageMakerClient().send(new DescribeTrainingJobCommand({ TrainingJobName: 'first' }))
-    const channel = job.InputDataConfig![0]!
+    const channel = job.InputDataConfig!.find(({ ChannelName }) => ChannelName === 'training')!
     const uri = channel.DataSource!.S3DataSource!.S3Uri!
     const uploaded = (await keys()).filter((key) => `s3://roads/${key}`.startsWith(uri))
     expect(uploaded.map((key) => `s3://roads/${key}`.slice(uri.length))).toEqual(
       expect.arrayContaining(['training/image_2/um_000000.png', 'training/gt_image_2/uu_road_000001.png']),
     )
+    const ofOption = (await keys()).filter((key) => key.startsWith('here/files/first/'))
+    expect(ofOption).toEqual(['model.json', 'one.bin', 'two.bin'].map((name) => `here/files/first/vgg16/${name}`))
     expect(job).toMatchObject({
-      HyperParameters: { epochs: '3', 'learning-rate': '0.01' },
+      HyperParameters: { epochs: '3', 'learning-rate': '0.01', vgg16: '/opt/ml/input/data/vgg16/model.json' },
       EnableManagedSpotTraining: true,
       StoppingCondition: { MaxRuntimeInSeconds: 7200, MaxWaitTimeInSeconds: 14400 },
       CheckpointConfig: { S3Uri: 's3://roads/here/checkpoints/first' },
@@ -167,7 +174,7 @@ describe.skipIf(!hasMoto)('npm run trainer -- sagemaker', () => {
     [
       'a teacher that is not there',
       [...account, ...options, '--data', 's3://roads/x', '--teacher', 'none'],
-      /--teacher: expected a file or a folder to upload, none cannot be read/,
+      /--teacher: expected files to upload, none cannot be read/,
     ],
     ['data that is not there', [...account, ...options, '--data', 'kitti:nowhere'], /nowhere/],
   ])('refuses %s in a sentence', async (_, args, message) => {
