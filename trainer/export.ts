@@ -3,14 +3,14 @@
 import { z } from 'zod'
 import { expectReplaceable } from '../deploy/bundle.ts'
 import { parseOptions } from '../deploy/options.ts'
-import { readCheckpoint } from './checkpoint.ts'
-import { Precision } from './command-line.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
-import { finishRun, summary } from './finish-run.ts'
-import { buildNetwork } from './learner.ts'
-import { expectSameData, readRun, runPaths } from './run.ts'
+import { finishRun, summary } from './finish/finish-run.ts'
+import { buildNetwork } from './learn/learner.ts'
+import { readCheckpoint } from './run/checkpoint.ts'
+import { Precision } from './run/command-line.ts'
+import { expectSameData, readRun, runPaths } from './run/run.ts'
 
 const help = `npm run export -- --run DIR [options]
 

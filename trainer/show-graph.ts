@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { modelFile, openBundle } from '../deploy/bundle.ts'
 import { parseOptions } from '../deploy/options.ts'
+import { timeCalls } from './finish/time-calls.ts'
 import { type Cost, costOf } from './graph/cost.ts'
 import type { Signature } from './graph/graph.ts'
 import { writeGraphView } from './graph/graph-view.ts'
 import { readSavedModel } from './graph/read-graph.ts'
 import { ancestors, inferShapes } from './graph/saved-shapes.ts'
 import { computeTypes, gflops, layerTable, signatureText, timingTable } from './report/graph-table.ts'
-import { timeCalls } from './time-calls.ts'
 
 const help = `npm run graph -- --bundle DIR [options]
 

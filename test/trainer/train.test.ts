@@ -7,8 +7,8 @@ import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBundle } from '../../deploy/bundle.ts'
-import { readCheckpoint } from '../../trainer/checkpoint.ts'
 import { readLog } from '../../trainer/report/log.ts'
+import { readCheckpoint } from '../../trainer/run/checkpoint.ts'
 import { type OnOutput, runProgram } from '../run-program.ts'
 
 let dir: string

@@ -1,9 +1,9 @@
 // The peer that runs op for op: the network as one writes it with tfjs's own layers, losses and optimizers.
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { readCheckpoint } from '../checkpoint.ts'
 import { serve } from '../model/export.ts'
 import { normalise } from '../model/fcn.ts'
+import { readCheckpoint } from '../run/checkpoint.ts'
 import type { Examples, Make, Task } from './contestant.ts'
 
 const blocks = [

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { loadPictures } from '../data/batches.ts'
 import { joinDatasets, openDatasets } from '../data/open-dataset.ts'
 import { makeSyntheticSet } from '../data/synthetic/make-set.ts'
-import { readRun, runPaths } from '../run.ts'
+import { readRun, runPaths } from '../run/run.ts'
 import type { Task } from './contestant.ts'
 import { examples, type Plan } from './plan.ts'
 

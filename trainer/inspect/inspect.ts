@@ -2,12 +2,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseOptions } from '../../deploy/options.ts'
-import { readCommandLine } from '../command-line.ts'
 import { classMapHelp, readClassMap } from '../data/class-map.ts'
 import { joinDatasets, openDatasets } from '../data/open-dataset.ts'
 import { printStatistics } from '../data/print-statistics.ts'
 import { readLeaveOut } from '../data/split.ts'
 import { writeAtomically } from '../report/write-atomically.ts'
+import { readCommandLine } from '../run/command-line.ts'
 import { type Inspected, inspectDataset } from './find-suspects.ts'
 import { inspectPage } from './inspect-page.ts'
 

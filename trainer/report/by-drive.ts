@@ -1,6 +1,6 @@
 // Road IoU drive by drive: neighbouring frames look alike, so a drive is the unit that says how a model carries over.
 import type { Sample } from '../data/dataset.ts'
-import type { Validation } from '../validate.ts'
+import type { Validation } from '../metrics/validate.ts'
 
 export interface DriveMeasures {
   drive: string

@@ -1,7 +1,8 @@
 // What a saved graph is and costs, as text.
+
+import type { Timing } from '../finish/time-calls.ts'
 import type { Cost } from '../graph/cost.ts'
 import type { DataType, Output, Signature } from '../graph/graph.ts'
-import type { Timing } from '../time-calls.ts'
 
 /** Rows as a table: the first column to the left, the others to the right, two spaces between. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -2,8 +2,8 @@
 // whoever gets the bundle reads what it was trained on, how good it is and what it has never seen.
 import type { Manifest } from '../../deploy/bundle.ts'
 import type { Dataset } from '../data/dataset.ts'
-import type { Latency } from '../time-calls.ts'
-import type { Validation } from '../validate.ts'
+import type { Latency } from '../finish/time-calls.ts'
+import type { Validation } from '../metrics/validate.ts'
 import { byDrive, countKnownDrives } from './by-drive.ts'
 import { percent } from './report-tables.ts'
 

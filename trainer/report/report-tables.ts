@@ -1,9 +1,9 @@
 // The tables of a run's report.
 import type { Manifest } from '../../deploy/bundle.ts'
+import type { Latency } from '../finish/time-calls.ts'
 import { type CategoryMeasures, roadMeasures } from '../metrics/categories.ts'
 import { type Breakdown, flatMeasures, type Measures } from '../metrics/measure.ts'
-import type { Latency } from '../time-calls.ts'
-import type { Validation } from '../validate.ts'
+import type { Validation } from '../metrics/validate.ts'
 import { byDrive } from './by-drive.ts'
 import { escapeHtml } from './chart.ts'
 import type { Compared } from './measured.ts'

@@ -1,8 +1,8 @@
 // report.html of a run: how good the model is and where it fails, in one file that asks no host for anything.
 import type { Manifest } from '../../deploy/bundle.ts'
+import type { Latency } from '../finish/time-calls.ts'
 import type { CategoryMeasures } from '../metrics/categories.ts'
-import type { Latency } from '../time-calls.ts'
-import type { Validation } from '../validate.ts'
+import type { Validation } from '../metrics/validate.ts'
 import { escapeHtml, type Line } from './chart.ts'
 import type { EpochRow } from './log.ts'
 import type { Compared, MeasuredOn } from './measured.ts'

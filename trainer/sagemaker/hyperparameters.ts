@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { nearest } from '../../deploy/nearest.ts'
-import { optionNames } from '../command-line.ts'
+import { optionNames } from '../run/command-line.ts'
 
 /** Options that the container sets itself, or that mean something on one machine only. */
 const ours = ['data', 'run', 'resume', 'compare']

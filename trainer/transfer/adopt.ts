@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Manifest } from '../../deploy/bundle.ts'
 import { variables } from '../model/fcn.ts'
 import { BatchNorm, foldBatchNorm } from '../model/layers.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../run/settings.ts'
 import { keepActivations } from './keep-activations.ts'
 import type { StoredWeight } from './weight-file.ts'
 

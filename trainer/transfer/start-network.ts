@@ -1,7 +1,7 @@
 // What a new run's network begins with, where that is not random weights alone.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Pictures } from '../data/batches.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../run/settings.ts'
 import { adoptWeights, type Start, startTable } from './adopt.ts'
 import { vgg16File } from './fetch.ts'
 import { somePictures } from './keep-activations.ts'

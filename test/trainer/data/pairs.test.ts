@@ -1,11 +1,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readCommandLine } from '../../../trainer/command-line.ts'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { readClassMap } from '../../../trainer/data/class-map.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
 import { joinDatasets, openDatasets } from '../../../trainer/data/open-dataset.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
 import { black, madeFolder, makeKitti, openDataset, paint, red, writePicture } from './made-sets.ts'
 
 const options = { seed: 7, valFraction: 0.25 }

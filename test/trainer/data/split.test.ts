@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readCommandLine } from '../../../trainer/command-line.ts'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { openDatasets } from '../../../trainer/data/open-dataset.ts'
 import { formatStatistics } from '../../../trainer/data/print-statistics.ts'
 import { driveOf, readLeaveOut } from '../../../trainer/data/split.ts'
-import { settle } from '../../../trainer/settings.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
+import { settle } from '../../../trainer/run/settings.ts'
 import { madeFolder, makeKitti, openDataset, realData } from './made-sets.ts'
 
 const options = { seed: 7, valFraction: 0.25 }

@@ -1,10 +1,10 @@
 // The losses against the same sums in plain JavaScript, and that training can make each small.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
-import { readCommandLine } from '../../../trainer/command-line.ts'
-import { openLearner } from '../../../trainer/learner.ts'
+import { openLearner } from '../../../trainer/learn/learner.ts'
 import { batchLoss, distillation, type Loss } from '../../../trainer/model/loss.ts'
-import { settle } from '../../../trainer/settings.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
+import { settle } from '../../../trainer/run/settings.ts'
 import { normal, recorded } from '../graph/recorded.ts'
 
 const [n, h, w, classes] = [2, 5, 7, 3] as const

@@ -1,6 +1,6 @@
 // When a run ends before its last epoch, from the rows of its log.
 import { describe, expect, it } from 'vitest'
-import { earlyStop } from '../../trainer/early-stop.ts'
+import { earlyStop } from '../../../trainer/learn/early-stop.ts'
 
 const patient = { patience: 3, minEpochs: 0, tolerance: 0 }
 /** The epoch after which a run of these road IoUs stops, undefined where it goes to its end. */

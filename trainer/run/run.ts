@@ -3,11 +3,11 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { ModelInput } from '../deploy/bundle.ts'
-import type { Statistics } from './data/check-dataset.ts'
-import { writeAtomically } from './report/write-atomically.ts'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import type { Statistics } from '../data/check-dataset.ts'
+import { writeAtomically } from '../report/write-atomically.ts'
+import type { Start } from '../transfer/adopt.ts'
 import type { Settings } from './settings.ts'
-import type { Start } from './transfer/adopt.ts'
 
 export interface RunRecord {
   name: string

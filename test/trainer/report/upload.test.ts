@@ -4,8 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, it } from 'vitest'
-import { readTestPictures, writeUpload } from '../../trainer/upload.ts'
-import { madeFolder, makeKitti, openDataset } from './data/made-sets.ts'
+import { readTestPictures, writeUpload } from '../../../trainer/report/upload.ts'
+import { madeFolder, makeKitti, openDataset } from '../data/made-sets.ts'
 
 const calibration = 'P2: 15 0 12 0 0 15 3 0 0 0 1 0\nR0_rect: 1 0 0 0 1 0 0 0 1\nTr_cam_to_road: 1 0 0 0 0 1 0 -1.6 0 0 1 0\n'
 const input = { width: 24, height: 8, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const

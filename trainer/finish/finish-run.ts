@@ -1,19 +1,19 @@
 // What a run ends with: the network of its best epoch as it will run on a device, measured on the validation pictures, its
 // bundle and its overlays.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import type { Manifest } from '../deploy/bundle.ts'
+import type { Manifest } from '../../deploy/bundle.ts'
+import { batches } from '../data/batches.ts'
+import type { Network } from '../learn/learner.ts'
+import { type Validation, validate } from '../metrics/validate.ts'
+import { foldedFcn } from '../model/fcn.ts'
+import { type Ranges, widen } from '../model/quantise.ts'
+import type { OverlayGroup } from '../report/overlays.ts'
+import { writeOverlays } from '../report/overlays.ts'
+import { headingOf, showCases } from '../report/show-cases.ts'
+import type { RunRecord } from '../run/run.ts'
 import { comparePrecision, type Export } from './compare-precision.ts'
-import { batches } from './data/batches.ts'
 import { finishModel } from './finished-model.ts'
-import type { Network } from './learner.ts'
-import { foldedFcn } from './model/fcn.ts'
-import { type Ranges, widen } from './model/quantise.ts'
-import type { OverlayGroup } from './report/overlays.ts'
-import { writeOverlays } from './report/overlays.ts'
-import type { RunRecord } from './run.ts'
-import { headingOf, showCases } from './show-cases.ts'
 import { type Latency, timePicture } from './time-calls.ts'
-import { type Validation, validate } from './validate.ts'
 
 /** A run's end: what its model was measured to be, and pictures of it where a folder was named for them. */
 export interface Finished {

@@ -1,9 +1,9 @@
 // Distillation (Hinton, Vinyals, Dean 2015): a trained network that tells one in training, pixel by pixel, how sure of each
 // class it is. It sees the same changed pictures, inside the same graph call, and needs no labels.
 import type * as tf from '@tensorflow/tfjs-node-gpu'
-import { buildFcn } from './model/fcn.ts'
-import { adoptWeights } from './transfer/adopt.ts'
-import { openPrevious } from './transfer/previous.ts'
+import { buildFcn } from '../model/fcn.ts'
+import { adoptWeights } from '../transfer/adopt.ts'
+import { openPrevious } from '../transfer/previous.ts'
 
 export interface Teacher {
   /** Logits [n, h, w, classes] for float32 pictures [n, h, w, 3] as `normalise` gives them; no gradient goes through. */

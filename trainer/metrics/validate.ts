@@ -1,9 +1,9 @@
 // Measures of a model on labelled pictures, at the labels' own resolution; the same for a run's epochs and for `evaluate`.
-import type { ModelInput } from '../deploy/bundle.ts'
-import { batches, type Pictures } from './data/batches.ts'
-import type { ClassIds, Dataset, Sample } from './data/dataset.ts'
-import { type Breakdown, type Measures, type PictureMeasures, startMeasuring } from './metrics/measure.ts'
-import type { Predicted } from './metrics/predict.ts'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { batches, type Pictures } from '../data/batches.ts'
+import type { ClassIds, Dataset, Sample } from '../data/dataset.ts'
+import { type Breakdown, type Measures, type PictureMeasures, startMeasuring } from './measure.ts'
+import type { Predicted } from './predict.ts'
 
 /** What a model says of a batch: probabilities as `score` of a bundle gives them, and the loss where it is known. */
 export interface Scores {

@@ -1,8 +1,8 @@
 // Weights of classes, as they are asked for and as they are counted.
 import { expect, test } from 'vitest'
-import { classWeights } from '../../trainer/class-weights.ts'
-import { readCommandLine } from '../../trainer/command-line.ts'
-import type { Pictures } from '../../trainer/data/batches.ts'
+import type { Pictures } from '../../../trainer/data/batches.ts'
+import { classWeights } from '../../../trainer/learn/class-weights.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
 
 const classes = [{ name: 'other' }, { name: 'road' }, { name: 'kerb' }]
 const labels = [

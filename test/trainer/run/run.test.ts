@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readCommandLine } from '../../trainer/command-line.ts'
-import type { Statistics } from '../../trainer/data/check-dataset.ts'
-import { expectSameData, type RunRecord, readRun, runPaths } from '../../trainer/run.ts'
-import { goOn, settle } from '../../trainer/settings.ts'
+import type { Statistics } from '../../../trainer/data/check-dataset.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
+import { expectSameData, type RunRecord, readRun, runPaths } from '../../../trainer/run/run.ts'
+import { goOn, settle } from '../../../trainer/run/settings.ts'
 
 test('a run from before precisions and averages of weights could be chosen goes on in float32 and without', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-run-'))

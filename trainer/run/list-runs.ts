@@ -1,8 +1,8 @@
 // npm run trainer -- runs: the runs of a folder with their measures.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openBundle } from '../deploy/bundle.ts'
-import { type EpochRow, readLog } from './report/log.ts'
+import { openBundle } from '../../deploy/bundle.ts'
+import { type EpochRow, readLog } from '../report/log.ts'
 import { readRun, runPaths } from './run.ts'
 
 type Numbers = Readonly<Record<string, number>>

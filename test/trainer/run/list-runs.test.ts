@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { listRuns } from '../../trainer/list-runs.ts'
-import { columns } from '../../trainer/report/log.ts'
+import { columns } from '../../../trainer/report/log.ts'
+import { listRuns } from '../../../trainer/run/list-runs.ts'
 
 let dir: string
 beforeEach(async () => {

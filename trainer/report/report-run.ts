@@ -1,11 +1,11 @@
 // The report of a run or of a bundle, from what was measured of it.
-import type { Dataset } from './data/dataset.ts'
-import type { Finished } from './finish-run.ts'
-import type { CategoryMeasures } from './metrics/categories.ts'
-import { countKnownDrives } from './report/by-drive.ts'
-import type { EpochRow } from './report/log.ts'
-import type { Compared, MeasuredOn } from './report/measured.ts'
-import { writeReport } from './report/report.ts'
+import type { Dataset } from '../data/dataset.ts'
+import type { Finished } from '../finish/finish-run.ts'
+import type { CategoryMeasures } from '../metrics/categories.ts'
+import { countKnownDrives } from './by-drive.ts'
+import type { EpochRow } from './log.ts'
+import type { Compared, MeasuredOn } from './measured.ts'
+import { writeReport } from './report.ts'
 
 interface About {
   data: Dataset

@@ -1,10 +1,10 @@
 // The command line of a training run: its options, the help that explains them, and how they are read.
 import { z } from 'zod'
-import { parseOptions } from '../deploy/options.ts'
-import { classMapHelp } from './data/class-map.ts'
-import { augmentations } from './model/augment.ts'
-import { losses } from './model/loss.ts'
-import { schedules } from './schedule.ts'
+import { parseOptions } from '../../deploy/options.ts'
+import { classMapHelp } from '../data/class-map.ts'
+import { schedules } from '../learn/schedule.ts'
+import { augmentations } from '../model/augment.ts'
+import { losses } from '../model/loss.ts'
 import { presets } from './settings.ts'
 
 /** A number as text; an empty one is none. */

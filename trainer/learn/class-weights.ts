@@ -1,6 +1,6 @@
 // How much pixels of each class count in the loss.
-import type { Pictures } from './data/batches.ts'
-import type { Settings } from './settings.ts'
+import type { Pictures } from '../data/batches.ts'
+import type { Settings } from '../run/settings.ts'
 
 /**
  * The weights by class id, undefined where all are the same. `balanced`: pixels / (classes x pixels of the class), counted

@@ -1,12 +1,12 @@
 // What storing or computing in 16 or 8 bits costs a finished network: its masks beside those of the same network in float32.
-import type { Manifest, ModelInput } from '../deploy/bundle.ts'
-import type { Pictures } from './data/batches.ts'
-import type { Dataset } from './data/dataset.ts'
+import type { Manifest, ModelInput } from '../../deploy/bundle.ts'
+import type { Pictures } from '../data/batches.ts'
+import type { Dataset } from '../data/dataset.ts'
+import type { Precision } from '../graph/graph.ts'
+import type { Network } from '../learn/learner.ts'
+import type { Measures } from '../metrics/measure.ts'
+import { validate } from '../metrics/validate.ts'
 import { type FinishedModel, finishModel } from './finished-model.ts'
-import type { Precision } from './graph/graph.ts'
-import type { Network } from './learner.ts'
-import type { Measures } from './metrics/measure.ts'
-import { validate } from './validate.ts'
 
 export interface Export {
   /** Of no meaning for int8, whose weights are stored as they are computed with. */

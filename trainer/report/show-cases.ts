@@ -1,11 +1,11 @@
 // Overlay pictures of a model: its best, middling, worst and most uncertain validation pictures, and the test pictures.
-import type { ModelInput } from '../deploy/bundle.ts'
-import { fitPicture, pictureSize } from '../deploy/fit-picture.ts'
-import type { Dataset, Sample } from './data/dataset.ts'
-import { startPredicting } from './metrics/predict.ts'
-import type { OverlayCase } from './report/overlay.ts'
-import { type OverlayGroup, pickCases, pickUncertain } from './report/overlays.ts'
-import type { Validation } from './validate.ts'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { fitPicture, pictureSize } from '../../deploy/fit-picture.ts'
+import type { Dataset, Sample } from '../data/dataset.ts'
+import { startPredicting } from '../metrics/predict.ts'
+import type { Validation } from '../metrics/validate.ts'
+import type { OverlayCase } from './overlay.ts'
+import { type OverlayGroup, pickCases, pickUncertain } from './overlays.ts'
 
 /** Test pictures shown, spread evenly over the set. */
 const testShown = 24

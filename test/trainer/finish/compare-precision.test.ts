@@ -1,14 +1,14 @@
 // What 16 bits change of a network's masks.
 import { afterAll, expect, test } from 'vitest'
-import type { ModelInput } from '../../deploy/bundle.ts'
-import { readCommandLine } from '../../trainer/command-line.ts'
-import { comparePrecision } from '../../trainer/compare-precision.ts'
-import type { Pictures } from '../../trainer/data/batches.ts'
-import type { Dataset } from '../../trainer/data/dataset.ts'
-import { finishModel } from '../../trainer/finished-model.ts'
-import { buildNetwork } from '../../trainer/learner.ts'
-import { settle } from '../../trainer/settings.ts'
-import { validate } from '../../trainer/validate.ts'
+import type { ModelInput } from '../../../deploy/bundle.ts'
+import type { Pictures } from '../../../trainer/data/batches.ts'
+import type { Dataset } from '../../../trainer/data/dataset.ts'
+import { comparePrecision } from '../../../trainer/finish/compare-precision.ts'
+import { finishModel } from '../../../trainer/finish/finished-model.ts'
+import { buildNetwork } from '../../../trainer/learn/learner.ts'
+import { validate } from '../../../trainer/metrics/validate.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
+import { settle } from '../../../trainer/run/settings.ts'
 
 const input: ModelInput = { width: 64, height: 48, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }
 const settings = settle(readCommandLine(['--width', '0.05', '--fc', '16', '--preset', 'jetson'])!, false)

@@ -1,6 +1,6 @@
 // When a run ends before its last epoch.
-import type { EpochRow } from './report/log.ts'
-import type { Settings } from './settings.ts'
+import type { EpochRow } from '../report/log.ts'
+import type { Settings } from '../run/settings.ts'
 
 /**
  * Whether a run stops here: the reason as a sentence, undefined where it goes on. An epoch is progress where its road IoU is

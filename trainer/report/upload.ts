@@ -2,13 +2,13 @@
 // for every test picture (readme.txt of its development kit, "Data format for result submission").
 import { basename, extname } from 'node:path'
 import sharp from 'sharp'
-import type { ModelInput } from '../deploy/bundle.ts'
-import { fitPicture, pictureSize } from '../deploy/fit-picture.ts'
-import type { Dataset, Sample } from './data/dataset.ts'
-import { birdsEyeSize, birdsEyeView, type RoadPlane, toBirdsEye } from './metrics/birds-eye.ts'
-import { readRoadPlanes } from './metrics/model-birds-eye.ts'
-import { roadOfWhole, startPredicting } from './metrics/predict.ts'
-import { writeAtomically } from './report/write-atomically.ts'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import { fitPicture, pictureSize } from '../../deploy/fit-picture.ts'
+import type { Dataset, Sample } from '../data/dataset.ts'
+import { birdsEyeSize, birdsEyeView, type RoadPlane, toBirdsEye } from '../metrics/birds-eye.ts'
+import { readRoadPlanes } from '../metrics/model-birds-eye.ts'
+import { roadOfWhole, startPredicting } from '../metrics/predict.ts'
+import { writeAtomically } from './write-atomically.ts'
 import { zip } from './zip.ts'
 
 const testPicture = /^(um|umm|uu)_(\d{6})$/

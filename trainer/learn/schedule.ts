@@ -1,5 +1,5 @@
 // How the learning rate changes over a run.
-import type { Settings } from './settings.ts'
+import type { Settings } from '../run/settings.ts'
 
 type Shape = (done: number, of: number) => number
 

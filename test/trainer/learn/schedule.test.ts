@@ -1,8 +1,8 @@
 // The learning rate of every step of a run.
 import { describe, expect, it } from 'vitest'
-import { readCommandLine } from '../../trainer/command-line.ts'
-import { learningRateAt } from '../../trainer/schedule.ts'
-import { settle } from '../../trainer/settings.ts'
+import { learningRateAt } from '../../../trainer/learn/schedule.ts'
+import { readCommandLine } from '../../../trainer/run/command-line.ts'
+import { settle } from '../../../trainer/run/settings.ts'
 
 const settingsOf = (...args: string[]) => settle(readCommandLine(['--preset', 'jetson', ...args])!, false)
 

@@ -1,6 +1,6 @@
 // Measures as text, for a person.
-import { type CategoryMeasures, roadMeasures } from './metrics/categories.ts'
-import type { Measures } from './metrics/measure.ts'
+import { type CategoryMeasures, roadMeasures } from './categories.ts'
+import type { Measures } from './measure.ts'
 
 /** A model's measures, one a line. */
 export function printMeasures(title: string, measures: Measures): void {

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { cpus } from 'node:os'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
-import { openSavedModel } from '../deploy/saved-model.ts'
-import type { Signature } from './graph/graph.ts'
-import { median } from './report/quantile.ts'
+import { openSavedModel } from '../../deploy/saved-model.ts'
+import type { Signature } from '../graph/graph.ts'
+import { median } from '../report/quantile.ts'
 
 export interface Timing {
   signature: string

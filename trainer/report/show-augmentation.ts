@@ -1,12 +1,12 @@
 // What the augmentation makes of training pictures: a sheet in the run folder, to look at before hours are spent.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import type { Pictures } from './data/batches.ts'
-import { ignore } from './data/dataset.ts'
-import { augment, augmentations } from './model/augment.ts'
-import { contactSheet, darkSwatch, type Mark, makeTile, type SheetGroup, swatch } from './report/contact-sheet.ts'
-import { paintTint, unseen } from './report/overlay.ts'
-import { writeAtomically } from './report/write-atomically.ts'
-import type { Settings } from './settings.ts'
+import type { Pictures } from '../data/batches.ts'
+import { ignore } from '../data/dataset.ts'
+import { augment, augmentations } from '../model/augment.ts'
+import type { Settings } from '../run/settings.ts'
+import { contactSheet, darkSwatch, type Mark, makeTile, type SheetGroup, swatch } from './contact-sheet.ts'
+import { paintTint, unseen } from './overlay.ts'
+import { writeAtomically } from './write-atomically.ts'
 
 /** Pictures shown, spread evenly over the set, and how often each is changed. */
 const [shown, variants] = [4, 5]

@@ -1,13 +1,13 @@
 // The settings of a training run: presets, and what the command line changes of them.
 import { basename } from 'node:path'
-import type { Size } from '../deploy/fit-geometry.ts'
+import type { Size } from '../../deploy/fit-geometry.ts'
+import type { Precision } from '../graph/graph.ts'
+import type { schedules } from '../learn/schedule.ts'
+import type { augmentations } from '../model/augment.ts'
+import type { Architecture } from '../model/fcn.ts'
+import type { losses } from '../model/loss.ts'
+import type { Previous } from '../transfer/previous.ts'
 import type { CommandLine } from './command-line.ts'
-import type { Precision } from './graph/graph.ts'
-import type { augmentations } from './model/augment.ts'
-import type { Architecture } from './model/fcn.ts'
-import type { losses } from './model/loss.ts'
-import type { schedules } from './schedule.ts'
-import type { Previous } from './transfer/previous.ts'
 
 type Preset = Omit<Architecture, 'classes'> & {
   learningRate: number
