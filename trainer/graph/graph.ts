@@ -107,17 +107,21 @@ export class Graph {
   /** Adds a node under `name`, or under `name_1`, `name_2` … where that is taken; returns the name it got. */
   add(op: string, inputs: readonly string[], attrs: Attrs, name = op): string {
     const wanted = name.replaceAll(/[^A-Za-z0-9_./-]/g, '_')
-    const count = this.used.get(wanted) ?? 0
+    let count = this.used.get(wanted) ?? 0
+    let unique = count === 0 ? wanted : `${wanted}_${count}`
+    while (this.used.has(unique)) unique = `${wanted}_${++count}`
     this.used.set(wanted, count + 1)
-    const unique = count === 0 ? wanted : `${wanted}_${count}`
-    if (count > 0) this.used.set(unique, 1)
+    if (unique !== wanted) this.used.set(unique, 1)
     this.nodes.push({ name: unique, op, inputs: [...inputs], attrs })
     return unique
   }
 
   /** A constant. Small equal ones without a name of their own share a node. */
   constant(values: Values, shape: readonly number[], dtype: DataType, name = 'Const'): Output {
-    const key = name === 'Const' && values.length <= 16 ? `${dtype}[${shape}] ${Array.from(values)}` : undefined
+    const key =
+      name === 'Const' && values.length <= 16
+        ? `${dtype}[${shape}] ${Array.from(values, (value) => (Object.is(value, -0) ? '-0' : value))}`
+        : undefined
     const known = key && this.constants.get(key)
     if (known) return known
     const store = (values: Values, dtype: DataType) =>
@@ -135,6 +139,10 @@ export class Graph {
   /** An input of the graph. With `dynamicBatch` its first dimension is open, whatever `shape` has there. */
   placeholder(name: string, shape: readonly number[], dtype: DataType): Output {
     const recorded = shape.map((size, i) => (this.dynamicBatch && i === 0 ? openSize : size))
+    if (recorded.some((size) => !Number.isInteger(size) || size < 0))
+      throw new Error(
+        `Expected the shape of the input ${name} in whole numbers, found [${shape.map(String)}]: a graph is recorded for one size, only its batch may be left open (dynamicBatch)`,
+      )
     const declared = this.dynamicBatch ? opened(recorded) : recorded
     const ref = this.add('Placeholder', [], { dtype: { type: dtype }, shape: { shape: declared } }, name)
     return { ref, shape: recorded, dtype }

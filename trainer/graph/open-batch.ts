@@ -27,11 +27,19 @@ export function openBatch(graph: Graph, op: string, inputs: Output[], attrs: Att
     throw refusal(op, 'of a part of the batch, or of more')
   const wired = openers[op]?.(graph, inputs, output) ?? inputs
   // Sizes come as a handful of numbers.
-  const stated = wired.find(({ values }) => values && values.length <= 8 && values.some(isOpen))
+  const stated = wired.find(
+    ({ values }) => values && values.length <= 8 && values.some((value) => isOpen(value) || isShare(value)),
+  )
   if (stated) throw refusal(op, `with the constant [${stated.values}]`)
   const axis = axes[op]?.(inputs, attrs)
   if (axis !== undefined && isOpen(inputs[0]!.shape.at(axis)!)) throw refusal(op, 'of the batch into its pictures')
   return wired
+}
+
+/** The reciprocal of a number of pictures, as float32 has it; smaller ones cannot be told from epsilons. */
+function isShare(value: number): boolean {
+  const pictures = Math.round(1 / value)
+  return pictures < 1000 * openSize && isOpen(pictures) && Math.fround(1 / pictures) === Math.fround(value)
 }
 
 /** Throws for a constant that was made while recording, as large as the batch then was. */

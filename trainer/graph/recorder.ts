@@ -21,8 +21,8 @@ const tfjsType = (dtype: DataType): tf.DataType =>
       ? 'int32'
       : (dtype as tf.DataType)
 
-/** Types that tfjs-node leaves eager TensorFlow to infer, each with the input that has it. */
-const impliedTypes: Record<string, Record<string, number>> = { ExpandDims: { T: 0 } }
+/** Types that tfjs-node leaves eager TensorFlow to infer or to mend (a mean of int32), each with the input that has it. */
+const impliedTypes: Record<string, Record<string, number>> = { ExpandDims: { T: 0 }, Mean: { T: 0 } }
 
 /** tfjs ops that draw their numbers in JavaScript, whether a seed is given or not. */
 const drawing = new Set(['rand', 'randomGamma', 'randomNormal', 'randomUniform', 'randomUniformInt', 'truncatedNormal'])
@@ -42,6 +42,8 @@ class Recorder extends NodeJSKernelBackend {
   private inputGradients = new Map<string, string>()
   /** True inside `withVariables`, where a variable that learns must not become a constant. */
   learning = false
+  /** Variables that stand for outputs of the graph: what is assigned to them is not lost. */
+  given: ReadonlySet<tf.Variable> = new Set()
   /** tfjs kernels at work, outermost first. */
   private kernels: string[] = []
   /** Errors that say already where they came from. */
@@ -139,7 +141,7 @@ class Recorder extends NodeJSKernelBackend {
     const name = this.recording.add(
       op,
       other ? [...refs, `^${other}`] : refs,
-      { ...Object.fromEntries(implied), ...attrs },
+      { ...attrs, ...Object.fromEntries(implied) },
       nodeName(op),
     )
     const outputs = inferred.map((output, i) => ({ ...output, ref: i === 0 ? name : `${name}:${i}` }))
@@ -270,6 +272,24 @@ function register(): Recorder {
   return made
 }
 
+/** Runs `body` with assignments refused to variables that do not stand for outputs: they would be lost, and the variable with them. */
+function withAssignsChecked<T>(recorder: Recorder, body: () => T): T {
+  const prototype = tf.Variable.prototype
+  const { assign } = prototype
+  prototype.assign = function (this: tf.Variable, value) {
+    if (!recorder.given.has(this))
+      throw recorder.refusal(
+        `Expected all variables that are assigned to be given, found ${this.name}, whose new value would be lost. Add it to the variables, such as the moving mean and variance of a batch normalisation, or do not assign it here`,
+      )
+    assign.call(this, value)
+  }
+  try {
+    return body()
+  } finally {
+    prototype.assign = assign
+  }
+}
+
 /** The tensor that stands for an output of the graph being recorded. */
 export const toTensor = (output: Output): tf.Tensor => register().symbol(output)
 
@@ -291,7 +311,8 @@ export function toOutput(tensor: tf.Tensor): Output {
  *
  * Tensors from outside, weights among them, become constants. What a recording cannot hold is refused with an error that
  * names the kernel, the op, the layer and the caller's line: an op without a shape function, a value that is read, random
- * numbers drawn in JavaScript (they would be the same in every call), a body that waits.
+ * numbers drawn in JavaScript (they would be the same in every call), a recurrent layer that keeps its state between calls, a
+ * variable that is assigned outside `withVariables`, a body that waits.
  */
 export function record<T>(graph: Graph, body: () => T): T {
   const backend = register()
@@ -306,7 +327,7 @@ export function record<T>(graph: Graph, body: () => T): T {
   try {
     let result: T
     tf.tidy(() => {
-      result = withLayersNoted(body)
+      result = withAssignsChecked(backend, () => withLayersNoted(body))
     })
     if (result! instanceof Promise) {
       // What fails in it later has been said here.
@@ -334,6 +355,7 @@ export function withVariables<T>(variables: readonly { variable: tf.Variable; ou
   const backend = register()
   try {
     backend.learning = true
+    backend.given = new Set(variables.map(({ variable }) => variable))
     const result = body()
     const assigned = variables.flatMap(({ variable }, i) =>
       variable.dataId === symbols[i] ? [] : [{ variable, output: toOutput(variable) }],
@@ -341,6 +363,7 @@ export function withVariables<T>(variables: readonly { variable: tf.Variable; ou
     return { result, assigned }
   } finally {
     backend.learning = false
+    backend.given = new Set()
     variables.forEach(({ variable }, i) => {
       variable.dataId = own[i]!
     })

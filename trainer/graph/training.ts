@@ -81,6 +81,7 @@ const float32 = { type: 'float32' } as const
 
 /** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
+  expectRecordable(recipe)
   const graph = new Graph({ compute: recipe.compute ?? 'float32' })
   const states = new Map<string, State>()
   const { slow } = recipe
@@ -103,11 +104,12 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
       step: graph.placeholder('step', [], 'float32'),
       seed: graph.placeholder('seed', [2], 'int32'),
     }
+    const nameOf = (variable: tf.Variable) => [...recipe.variables].find(([, own]) => own === variable)![0]
     const symbols = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toTensor(input)]))
     const bound = [...recipe.variables].map(([name, variable]) => ({ variable, output: states.get(name)!.read }))
 
-    const set = (handle: string, value: string, name: string) =>
-      graph.add('AssignVariableOp', [handle, value], { dtype: float32 }, name)
+    const set = (handle: string, value: string, name: string, after: string[] = []) =>
+      graph.add('AssignVariableOp', [handle, value, ...after], { dtype: float32 }, name)
     const signStep = (signature: string, names: readonly string[], frozen: boolean) => {
       const { result, assigned } = withVariables(bound, () => {
         const learnt = names.map((name) => recipe.variables.get(name)!)
@@ -145,9 +147,17 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
       if (slow && !frozen)
         updates.push(...applyOptimizer(graph, recipe.optimizer, states, of(isSlow), slowed(graph, moment, slow)))
       const learnt = names.map((name, i) => [name, updates[i]!] as const)
-      const assign = (name: string, value: string) => updates.push(set(states.get(name)!.handle, value, `${name}/assign`))
+      const assign = (name: string, value: string) => {
+        const { handle, read } = states.get(name)!
+        // Forward comes first, even where the new value does not depend on the old one.
+        updates.push(set(handle, value, `${name}/assign`, [`^${read.ref}`]))
+      }
       for (const { variable, output } of assigned) {
-        const name = [...recipe.variables].find(([, own]) => own === variable)![0]
+        const name = nameOf(variable)
+        if (recipe.trainable(name))
+          throw new Error(
+            `Expected ${name} to change by learning alone, but the loss assigns it. Leave that out, or set it by write`,
+          )
         const inputs = finite && [finite.ref, output.ref, states.get(name)!.read.ref]
         assign(name, inputs ? graph.add('SelectV2', inputs, { T: float32 }) : output.ref)
       }
@@ -168,9 +178,13 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
       variable,
       output: (states.get(averageOf(name)) ?? states.get(name)!).read,
     }))
-    const evaluated = withVariables(averaged, () =>
+    const { result: evaluated, assigned } = withVariables(averaged, () =>
       Object.fromEntries(Object.entries(recipe.evaluate(symbols())).map(([name, tensor]) => [name, toOutput(tensor)])),
-    ).result
+    )
+    if (assigned.length > 0)
+      throw new Error(
+        `Expected evaluate to change nothing, but it assigns ${assigned.map(({ variable }) => nameOf(variable))}; apply the model without training: true`,
+      )
     graph.sign('evaluate', inputs, evaluated)
     const done = graph.constant(new Int32Array([1]), [], 'int32')
     for (const [i, names] of parts(states).entries()) {
@@ -193,6 +207,16 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
     return tf.fill(shape, name in lossScaling ? lossScaling[name as keyof typeof lossScaling] : 0)
   })
   return training
+}
+
+/** What a step is fed with beside the recipe's inputs. */
+const ownFeeds = ['learning_rate', 'step', 'seed']
+
+function expectRecordable({ inputs, variables }: TrainingGraph): void {
+  const taken = ownFeeds.find((name) => name in inputs)
+  if (taken) throw new Error(`Expected inputs of other names than ${ownFeeds.join(', ')}, which each step has; rename ${taken}`)
+  for (const [name, { dtype }] of variables)
+    if (dtype !== 'float32') throw new Error(`Expected float32 variables, found ${dtype} in ${name}; keep it as float32`)
 }
 
 /** Names in groups of some 64 MiB, each of which is read or written in one call: all at once would take the memory twice. */

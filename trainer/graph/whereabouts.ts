@@ -11,6 +11,10 @@ export function withLayersNoted<T>(body: () => T): T {
   prototype.apply = function (this: tf.layers.Layer, ...args) {
     layers.push(this)
     try {
+      if (this.stateful && !(this instanceof tf.LayersModel))
+        throw new Error(
+          `Expected layers that keep nothing between calls, found one with stateful: true, whose state would stay as it is now. Give it as a variable, or leave stateful out${whereabouts()}`,
+        )
       return apply.apply(this, args)
     } finally {
       layers.pop()

@@ -204,6 +204,67 @@ describe('a training', () => {
     opened.push(await recipe(new Map([['a', a]]), product))
   })
 
+  it('reads a variable before the loss assigns it, also where the new value does not depend on the old one', async () => {
+    const [w, last] = [tf.variable(tf.scalar(1)), tf.variable(tf.zeros([1000]), false)]
+    const training = await openTraining({
+      variables: new Map(Object.entries({ w, last })),
+      trainable: (name) => name === 'w',
+      inputs: { x: { shape: [1000], dtype: 'float32' } },
+      loss({ x }) {
+        const loss = tf.mul(w, tf.mean(last)) as tf.Scalar
+        last.assign(x!)
+        return loss
+      },
+      evaluate: () => ({}),
+      optimizer: { kind: 'sgd', momentum: 0, ...plain },
+    })
+    opened.push(training)
+    const losses = Array.from({ length: 500 }, (_, i) => training.step({ x: tf.fill([1000], i + 1) }, 0, i + 1))
+    expect(losses).toEqual(losses.map((_, i) => i))
+  })
+
+  it('refuses what would be lost: what the loss assigns to a weight, or evaluate to any variable', async () => {
+    const [a, counted] = [tf.variable(tf.ones([3])), tf.variable(tf.ones([3]), false)]
+    const given = new Map(Object.entries({ a, counted }))
+    const shared = {
+      inputs: { x: { shape: [3], dtype: 'float32' as const } },
+      optimizer: { kind: 'sgd' as const, momentum: 0, ...plain },
+    }
+    const product = (x: tf.Tensor) => tf.sum(tf.mul(x, a)) as tf.Scalar
+    const trainable = (name: string) => name === 'a'
+    const assigning = (x: tf.Tensor) => {
+      const loss = product(x)
+      a.assign(tf.clipByValue(a, -1, 1))
+      return loss
+    }
+    const evaluate = () => ({})
+    await expect(
+      openTraining({ ...shared, variables: given, trainable, loss: ({ x }) => assigning(x!), evaluate }),
+    ).rejects.toThrow('Expected a to change by learning alone')
+    const counting = ({ x }: Record<string, tf.Tensor>) => {
+      counted.assign(tf.add(counted, x!))
+      return {}
+    }
+    await expect(
+      openTraining({ ...shared, variables: given, trainable, loss: ({ x }) => product(x!), evaluate: counting }),
+    ).rejects.toThrow('Expected evaluate to change nothing, but it assigns counted')
+  })
+
+  it('refuses inputs called as its own, and variables of whole numbers', async () => {
+    const w = tf.variable(tf.ones([3]))
+    const open = (inputs: string, variable: tf.Variable) =>
+      openTraining({
+        variables: new Map([['w', variable]]),
+        trainable: () => true,
+        inputs: { [inputs]: { shape: [3], dtype: 'float32' } },
+        loss: (given) => tf.sum(tf.mul(given[inputs]!, w)) as tf.Scalar,
+        evaluate: () => ({}),
+        optimizer: { kind: 'sgd', momentum: 0, ...plain },
+      })
+    await expect(open('step', w)).rejects.toThrow('rename step')
+    await expect(open('x', tf.variable(tf.ones([3], 'int32')))).rejects.toThrow('found int32 in w')
+  })
+
   it('leaves nothing behind in a thousand steps', async () => {
     const training = await open({ ...adam, clipNorm: 1 }, true)
     training.step(inputs, 0.01, 1)

@@ -66,6 +66,7 @@ describe('a recorded graph', () => {
     ['a fill', (x) => tf.concat([x, tf.fill([size(x), 1], 2)], 1)],
     ['a repeated row', (x) => tf.mul(x, tf.tile(tf.ones([1, 3]), [size(x), 1]))],
     ['its number as a divisor', (x) => tf.div(tf.sum(x, 0), size(x))],
+    ['its reciprocal as a factor', (x) => tf.mul(tf.sum(x, 0), 1 / size(x))],
     ['each picture by itself', (x) => tf.add(tf.unstack(x)[0]!, 1)],
     ['each picture by itself, split', (x) => tf.split(x, size(x))],
     ['all but the first picture', (x) => tf.slice(x, [1, 0], [size(x) - 1, 3])],
@@ -91,6 +92,10 @@ describe('a recorded graph', () => {
   const x = (graph: Graph) => toTensor(graph.placeholder('x', [2, 3], 'float32'))
   const train = (layer: tf.layers.Layer) => (g: Graph) => layer.apply(x(g), { training: true })
   const draws = (op: string) => new RegExp(`Random numbers were drawn in JavaScript.*withSeed.*op ${op}`)
+  const lasting = tf.layers.simpleRNN({ units: 2, stateful: true, batchInputShape: [2, 3, 1] })
+  lasting.apply(tf.ones([2, 3, 1]))
+  const normalised = tf.layers.batchNormalization()
+  normalised.apply(tf.ones([2, 3]))
   it.each<[string, (g: Graph) => unknown, RegExp]>([
     ['dropout', (g) => tf.dropout(x(g), 0.5), draws('dropout > randomUniform')],
     ['dropout with a seed', (g) => tf.dropout(x(g), 0.5, undefined, 7), draws('dropout > randomUniform')],
@@ -114,6 +119,17 @@ describe('a recorded graph', () => {
       /drawn in JavaScript.*layer dense\w* of class Dense/,
     ],
     ['a value that is read', (g) => x(g).dataSync(), /was read while it was recorded/],
+    ['an open size', (g) => g.placeholder('x', [-1, 3], 'float32'), /shape of the input x in whole numbers, found \[-1,3\]/],
+    [
+      'a layer that keeps its state between calls',
+      (g) => lasting.apply(tf.expandDims(x(g), 2)),
+      /whose state would stay as it is now.*of class SimpleRNN/,
+    ],
+    [
+      'a variable that is assigned and not given',
+      (g) => normalised.apply(x(g), { training: true }),
+      /found \S*moving_mean, whose new value would be lost.*of class BatchNormalization/,
+    ],
     ['a body that waits', (g) => x(g).data(), /found one that waits/],
     [
       'an op without a shape',
@@ -157,6 +173,49 @@ describe('a recorded graph', () => {
       expect(Array.from(y!.dataSync()).slice(0, 3)).toEqual([factor, 2 * factor, 3 * factor])
     }
     expect(Array.from(weight.dataSync())).toEqual([1, 2, 3])
+  })
+
+  it('keeps the variables that it refuses to assign', () => {
+    const graph = new Graph()
+    expect(() => record(graph, () => normalised.apply(x(graph), { training: true }))).toThrow()
+    expect(normalised.getWeights().map((weight) => Array.from(weight.dataSync()))).toEqual(
+      [1, 0, 0, 1].map((value) => [value, value, value]),
+    )
+  })
+
+  it('takes the mean of whole numbers as eager tfjs does', async () => {
+    const x = tf.tensor2d([1, 2, 3, 5], [2, 2], 'int32')
+    const [y] = await recorded((x) => [tf.mean(x!, 0)], [x])
+    expect(difference(y!, tf.mean(x, 0))).toBe(0)
+  })
+
+  it('tells minus zero from zero', async () => {
+    const [y] = await recorded((x) => [tf.add(tf.div(x!, tf.scalar(0)), 1), tf.div(x!, tf.scalar(-0))], [tf.ones([1])]).then(
+      (all) => all.slice(1),
+    )
+    expect(y!.dataSync()[0]).toBe(Number.NEGATIVE_INFINITY)
+  })
+
+  it('gives every node a name of its own, whatever was asked for before', () => {
+    const graph = new Graph()
+    const names = ['a_1', 'a', 'a', 'a', 'a_1'].map((name) => graph.add('NoOp', [], {}, name))
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('refuses a call with another size or type than was recorded, which TensorFlow would compute', async () => {
+    const graph = new Graph()
+    record(graph, () => {
+      const x = graph.placeholder('x', [4, 3], 'float32')
+      graph.sign('f', { x }, { y: toOutput(tf.div(tf.sum(toTensor(x), 0), 4)) })
+    })
+    const session = await openSession(graph)
+    const call = (inputs: Record<string, tf.Tensor>) => () => session.call('f', inputs)
+    expect(call({ x: tf.ones([3, 3]) })).toThrow('Expected float32 of shape [4,3] for the input x of f, found float32 [3,3]')
+    expect(call({ x: tf.ones([4, 3], 'int32') })).toThrow('found int32 [4,3]')
+    expect(call({})).toThrow('Expected the inputs x of f, found no x')
+    expect(call({ x: tf.ones([4, 3]), z: tf.ones([1]) })).toThrow('found z too')
+    expect(Array.from(session.call('f', { x: tf.ones([4, 3]) }).y!.dataSync())).toEqual([1, 1, 1])
+    session.close()
   })
 
   it('leaves no tensor behind', () => {
