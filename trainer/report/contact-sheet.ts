@@ -19,7 +19,8 @@ export interface Tile {
 /** A picture small, with its caption below. */
 export async function makeTile(picture: RawPicture, words: Words): Promise<Tile> {
   const { tileWidth, captionSize } = sheet
-  const height = Math.round((picture.height * tileWidth) / picture.width)
+  // Of a picture that is hardly more than a line too, a tile that a person can see.
+  const height = Math.min(4 * tileWidth, Math.max(1, Math.round((picture.height * tileWidth) / picture.width)))
   const small = await rawPicture(picture).resize(tileWidth, height, { fit: 'fill' }).png({ compressionLevel: 1 }).toBuffer()
   const below = caption(words, tileWidth, captionSize)
   const image = await sharp(small)

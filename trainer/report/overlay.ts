@@ -1,6 +1,7 @@
 // One picture with what the model said about its road: tinted by right, wrong and missed where there is a label, one
 // tint where there is none. Everything is drawn by hand into the picture's own pixels, so that nothing is scaled.
 import sharp from 'sharp'
+import { decodePicture } from '../../deploy/fit-picture.ts'
 import { type ClassIds, ignore } from '../data/dataset.ts'
 
 type Rgb = readonly [red: number, green: number, blue: number]
@@ -88,15 +89,9 @@ function expectSize(what: string, found: ClassIds, picture: RawPicture, name: st
 /** Draws the overlay at the picture's own size. Throws, naming the picture, where it cannot be read or sizes do not fit. */
 export async function drawOverlay(shown: OverlayCase): Promise<RawPicture> {
   const { name, prediction, truth, road } = shown
-  const { data, info } = await sharp(shown.picture)
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw new Error(`${name}: the picture ${shown.picture} cannot be read`, { cause })
-    })
-  const picture = { width: info.width, height: info.height, pixels: new Uint8Array(data) }
+  const picture = await decodePicture(shown.picture).catch((cause: unknown) => {
+    throw new Error(`${name}: the picture ${shown.picture} cannot be read`, { cause })
+  })
   expectSize('prediction', prediction, picture, name)
   if (truth) expectSize('label', truth, picture, name)
   const { pixels } = picture

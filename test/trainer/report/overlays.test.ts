@@ -54,6 +54,22 @@ test('right, wrong, missed and uncounted pixels have their tints, the truth its 
   expect(Math.max(...uncounted) - Math.min(...uncounted)).toBeLessThan(15)
 })
 
+test('a picture that a camera turned by EXIF is drawn upright, as it is trained on', async () => {
+  const turned = join(dir, 'turned.jpg')
+  const upright = sharp(picture).composite([
+    { input: { create: { width, height: 30, channels: 3, background: '#000' } }, top: 0, left: 0 },
+  ])
+  await sharp(await upright.png().toBuffer())
+    .rotate(90)
+    .withMetadata({ orientation: 8 })
+    .jpeg()
+    .toFile(turned)
+  const overlay = await drawOverlay({ ...shown(), picture: turned, prediction: ids(() => 0), truth: ids(() => 0) })
+  expect(overlay).toMatchObject({ width, height })
+  expect(overlay.pixels[0]).toBeLessThan(20)
+  expect(overlay.pixels.at(-1)).toBeGreaterThan(100)
+})
+
 test('without a label all road has one tint and there is no outline', async () => {
   const { truth: _, ...unlabelled } = shown()
   const { pixels } = await drawOverlay(unlabelled)
