@@ -68,6 +68,10 @@ async function train(args: string[]): Promise<void> {
   for (const statistics of checked) printStatistics(statistics)
   const data = joinDatasets(opened)
   expectTrainable(data, settings.teacher !== undefined)
+  if (checked.every(({ roadShare }) => roadShare === 0))
+    throw new Error(
+      `Expected road in the labels of ${data.name}, found no pixel of it: nothing could be learnt. See what the labels hold by inspect, and what --class-map says they mean.`,
+    )
   const size = settings.input ?? inputFor(checked[0]!.sizes[0]!, previous?.input)
   const { fit } = settings
   const input: ModelInput = resumed?.input ?? { ...size, fit, resizer: 'bilinear', matrix: 'bt601', range: 'video' }

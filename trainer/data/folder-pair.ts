@@ -5,6 +5,13 @@ import { join, parse } from 'node:path'
 import { type Sample, type Skipped, withoutLabel } from './dataset.ts'
 import { driveOf } from './split.ts'
 
+/** Notes the picture of a name. Throws where it has another already: only one of them can be the label's. */
+export function setOnce(pictures: Map<string, string>, name: string, picture: string): void {
+  const twin = pictures.get(name)
+  if (twin) throw new Error(`${picture}: expected one picture of its name, found ${twin} too`)
+  pictures.set(name, picture)
+}
+
 /**
  * The samples of two folders, by name; `undefined` where neither is there. Files that are left out go into `skipped`:
  * pictures without a label too, unless `unlabelled` says that they belong to the set.
@@ -20,7 +27,7 @@ export async function openFolderPair(
   if (pictures === undefined && labels === undefined) return undefined
   const byName = new Map<string, string>()
   for (const file of (pictures ?? []).sort())
-    if (/\.(png|jpe?g)$/i.test(file)) byName.set(parse(file).name, join(dir, pictureFolder, file))
+    if (/\.(png|jpe?g)$/i.test(file)) setOnce(byName, parse(file).name, join(dir, pictureFolder, file))
     else skipped.push({ file: join(dir, pictureFolder, file), reason: 'not a picture of the set by its name' })
   const samples: Sample[] = []
   const used = new Set<string>()

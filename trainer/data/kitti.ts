@@ -3,6 +3,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { type ClassIds, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
+import { setOnce } from './folder-pair.ts'
 import { pixelPlace, readLabelPicture } from './label-picture.ts'
 import { licenceFile, readLicence } from './licence.ts'
 import type { Layout } from './split.ts'
@@ -77,7 +78,7 @@ async function pictureNames(dir: string, skipped: Skipped[]): Promise<Map<string
   for (const file of (await readdir(dir)).sort()) {
     const { drive, number } = pictureFile.exec(file)?.groups ?? {}
     if (drive === undefined) skipped.push({ file: join(dir, file), reason: 'not a picture of the set by its name' })
-    else pictures.set(`${drive}_${number}`, join(dir, file))
+    else setOnce(pictures, `${drive}_${number}`, join(dir, file))
   }
   return pictures
 }
