@@ -35,6 +35,7 @@ import {
   commit,
   described,
   expectSameData,
+  lockRun,
   newRunFolder,
   type RunRecord,
   readRun,
@@ -113,6 +114,7 @@ async function train(args: string[]): Promise<void> {
       console.log(
         `\nAll ${checkpoint.epoch} epochs are done; bundle and overlays are written again. A larger --epochs trains on.`,
       )
+    await lockRun(dir)
     await saveRecord(dir, record)
   } else {
     await startRun(dir, record)

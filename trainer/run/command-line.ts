@@ -22,6 +22,8 @@ const weights = z
   .transform((text) => (text === 'none' || text === 'balanced' ? text : text.split(',').map(Number)))
   .refine((list) => typeof list === 'string' || list.every(Number.isFinite), 'expected a number for each class')
   .refine((list) => typeof list === 'string' || list.some((one) => one > 0), 'expected a class that counts')
+/** 4K; a network that sees more fits nowhere. */
+const largestInput = 3840 * 2160
 const size = z
   .string()
   .regex(/^[1-9]\d*x[1-9]\d*$/, 'expected WIDTHxHEIGHT, for example 576x160')
@@ -29,6 +31,7 @@ const size = z
     const [width, height] = text.split('x').map(Number) as [number, number]
     return { width, height }
   })
+  .refine(({ width, height }) => width * height <= largestInput, `expected ${largestInput} pixels at most`)
 
 export const Precision = z.enum(['float32', 'bfloat16', 'float16'])
 const precisions = 'float32|bfloat16|float16'
@@ -159,7 +162,7 @@ const options = {
     'RUN',
     'A finished run to lay beside this one in report.html. Repeat it for several.',
   ],
-  run: [z.string().optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
+  run: [z.string().min(1, 'expected a folder, found nothing').optional(), 'DIR', 'Run folder. Left out: runs/<date>-<preset>.'],
   resume: [
     z.string().optional(),
     'DIR',
@@ -245,6 +248,8 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
     throw new Error(
       '--class-map says what the labels of --data pairs:DIR and sagemaker:DIR mean; every other layout says so itself',
     )
+  if ('teacher-share' in values && !parsed.data.teacher)
+    throw new Error('--teacher-share is the part of a teacher in the loss: add --teacher, or leave it out')
   const { from, vgg16 } = parsed.data
   if (from && vgg16) throw new Error('--from and --vgg16: a network starts from one of them; leave the other out')
   for (const name of ['head-epochs', 'encoder-rate'])

@@ -1,6 +1,7 @@
 // The run folder: where a run keeps what it was made with and what it gives.
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ModelInput } from '../../deploy/bundle.ts'
@@ -60,12 +61,39 @@ export const described = (spec: string, { train, val, fingerprint, licence }: St
   licence,
 })
 
-/** Makes the folder of a new run. Throws where a run is in it already. */
+/** When a process began, in the kernel's ticks: tells it from a later one of the same number. Nothing where there is none. */
+const startOf = (pid: number | string | undefined) =>
+  readFile(`/proc/${pid}/stat`, 'utf8').then(
+    (text) => text.slice(text.lastIndexOf(')') + 2).split(' ')[19],
+    () => undefined,
+  )
+
+/**
+ * Keeps a run folder to this process until it ends: two that write one log and one checkpoint spoil both. Throws where another
+ * process has it; what one that was killed has left does not count. On Linux alone.
+ */
+export async function lockRun(dir: string): Promise<void> {
+  const file = join(dir, 'run.lock')
+  const own = `${process.pid} ${await startOf(process.pid)}`
+  try {
+    await writeFile(file, own, { flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    const [pid, start] = (await readFile(file, 'utf8')).split(' ')
+    if (start && start === (await startOf(pid)))
+      throw new Error(`${dir} is being trained by process ${pid}. Wait for it or end it, or choose another folder by --run.`)
+    await writeFile(file, own)
+  }
+  process.once('exit', () => rmSync(file, { force: true }))
+}
+
+/** Makes the folder of a new run, for this process alone. Throws where a run is in it already. */
 export async function startRun(dir: string, record: RunRecord): Promise<void> {
   const { last } = runPaths(dir)
   if (await stat(last).catch(() => undefined))
     throw new Error(`${dir} holds a run already. Go on with it by --resume ${dir}, or choose another folder by --run.`)
   await mkdir(dir, { recursive: true })
+  await lockRun(dir)
   await saveRecord(dir, record)
 }
 
