@@ -34,6 +34,7 @@ import { listRuns } from './run/list-runs.ts'
 import {
   commit,
   described,
+  expectBegun,
   expectSameData,
   lockRun,
   newRunFolder,
@@ -58,6 +59,7 @@ async function train(args: string[]): Promise<void> {
   const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu, previous)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
+  if (resumed) await expectBegun(dir)
   const compared = await Promise.all(line.compare.map(readCompared))
 
   // Data

@@ -122,9 +122,15 @@ class Recorder extends NodeJSKernelBackend {
     const attrs = Object.fromEntries(opAttrs.map(({ name, type, value }) => [name, this.attr(type, value)]))
     return this.emit(
       op,
-      tensors.map((tensor) => this.output(tensor)),
+      tensors.map((tensor) => this.asTfjsSees(this.output(tensor))),
       attrs,
     ).map((output) => this.symbol(output))
+  }
+
+  /** tfjs's kernels state int32 for what is uint8. */
+  private asTfjsSees(output: Output): Output {
+    if (output.dtype !== 'uint8') return output
+    return this.emit('Cast', [output], { SrcT: { type: 'uint8' }, DstT: { type: 'int32' } })[0]!
   }
 
   /** Adds a node, in the precision that the graph computes this op in, and tells what it gives. */

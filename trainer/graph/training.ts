@@ -251,6 +251,7 @@ function slowed<T extends Step>(graph: Graph, moment: T, { after, rate }: Slow):
 function bind(session: Session, states: Map<string, State>, seed: number, signature: (step: number) => string): Training {
   return {
     step(inputs, learningRate, step) {
+      if (!(Number.isInteger(step) && step >= 1)) throw new Error(`Expected steps to be counted from 1, found step ${step}`)
       return tf.tidy(() => {
         const feeds = {
           learning_rate: tf.scalar(learningRate),

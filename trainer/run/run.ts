@@ -101,6 +101,15 @@ export async function startRun(dir: string, record: RunRecord): Promise<void> {
 export const saveRecord = (dir: string, record: RunRecord) =>
   writeAtomically(runPaths(dir).record, `${JSON.stringify(record, null, 2)}\n`)
 
+/** Throws where a run was stopped before it kept anything. */
+export async function expectBegun(dir: string): Promise<void> {
+  const { last } = runPaths(dir)
+  if (!(await stat(last).catch(() => undefined)))
+    throw new Error(
+      `${dir} ended before its first checkpoint, so there is nothing to go on with: begin it again with the options it had and --run ${dir}`,
+    )
+}
+
 /** Throws where data has changed since the run was begun: what is measured on it would be told of the other. */
 export function expectSameData(dir: string, { data }: RunRecord, found: readonly Statistics[]): void {
   const changed = found.find(({ fingerprint }, i) => fingerprint !== data[i]?.fingerprint)

@@ -250,6 +250,11 @@ describe('a training', () => {
     ).rejects.toThrow('Expected evaluate to change nothing, but it assigns counted')
   })
 
+  it('refuses a step 0, in which the moments would be divided by nothing', async () => {
+    const training = await open(adam)
+    expect(() => training.step(inputs, 0.01, 0)).toThrow('counted from 1, found step 0')
+  })
+
   it('refuses inputs called as its own, and variables of whole numbers', async () => {
     const w = tf.variable(tf.ones([3]))
     const open = (inputs: string, variable: tf.Variable) =>

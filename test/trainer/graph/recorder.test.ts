@@ -189,6 +189,19 @@ describe('a recorded graph', () => {
     expect(difference(y!, tf.mean(x, 0))).toBe(0)
   })
 
+  it('computes with bytes as eager tfjs does with whole numbers', async () => {
+    const graph = new Graph()
+    const f = (x: tf.Tensor) => tf.add(tf.reshape(tf.slice(x, [0, 1], [2, 2]), [4]), tf.max(x))
+    record(graph, () => {
+      const x = graph.placeholder('x', [2, 3], 'uint8')
+      graph.sign('f', { x }, { y: toOutput(f(toTensor(x))) })
+    })
+    const session = await openSession(graph)
+    const x = tf.tensor2d([1, 2, 250, 3, 4, 5], [2, 3], 'int32')
+    expect(session.call('f', { x }).y!.dataSync()).toEqual(f(x).dataSync())
+    session.close()
+  })
+
   it('tells minus zero from zero', async () => {
     const [y] = await recorded((x) => [tf.add(tf.div(x!, tf.scalar(0)), 1), tf.div(x!, tf.scalar(-0))], [tf.ones([1])]).then(
       (all) => all.slice(1),
