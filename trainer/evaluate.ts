@@ -109,7 +109,7 @@ async function evaluate(args: string[]): Promise<void> {
 
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
-  const asked = Opened.parse({
+  const read = Opened.safeParse({
     classes: manifest.settings.classes ?? (manifest.classes.length === 2 ? 'road' : 'all'),
     classMap: values['class-map'] === undefined ? manifest.settings.classMap : await readClassMap(values['class-map']),
     seed: values.seed ?? manifest.settings.seed,
@@ -118,6 +118,13 @@ async function evaluate(args: string[]): Promise<void> {
     leaveOut:
       values['leave-out'] === undefined ? manifest.settings.leaveOut : await readLeaveOut(values['leave-out'].split(',')),
   })
+  if (!read.success)
+    throw new Error(
+      read.error.issues
+        .map(({ path, message }) => `--${path.join().replace('valFraction', 'val-fraction')}: ${message}`)
+        .join('\n'),
+    )
+  const asked = read.data
   const opened = await openDatasets(values.data, { ...asked, otherData: values['leave-out'] === undefined })
   const checked = await Promise.all(opened.map(checkDataset))
   const data = joinDatasets(opened)
@@ -137,6 +144,8 @@ async function evaluate(args: string[]): Promise<void> {
   const birdsEye = planes.size > 0 ? startBirdsEye(planes, data.road) : undefined
   const options = { input: manifest.input, batch, ...(birdsEye ? { onPicture: birdsEye.add } : {}) }
   const validation = await validate(data, pictures, options, ask(score))
+  if (validation.measures.pixels === 0)
+    throw new Error(`Expected labelled pixels that the model sees in the ${split} split of ${data.name}, found none to measure`)
   printMeasures(`${manifest.name} on the ${split} split of ${data.name}`, validation.measures)
   const without = values.flip ? await validate(data, pictures, { input: manifest.input, batch }, ask(bundle.score)) : undefined
   const gain = without && difference(validation.measures, without.measures)
