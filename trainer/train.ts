@@ -49,6 +49,9 @@ import { slowLayers } from './transfer/adopt.ts'
 import { openPrevious } from './transfer/previous.ts'
 import { startNetwork } from './transfer/start-network.ts'
 
+/** Whether a weight or a moment is such that no training comes back from it. */
+const isRunaway = (value: number) => !(Math.abs(value) < 1e15)
+
 async function train(args: string[]): Promise<void> {
   // Settings
   const line = readCommandLine(args)
@@ -59,7 +62,10 @@ async function train(args: string[]): Promise<void> {
   const settings = resumed ? goOn(resumed.settings, line) : settle(line, gpu, previous)
   const dir = line.resume ?? line.run ?? newRunFolder(settings.preset)
   const paths = runPaths(dir)
-  if (resumed) await expectBegun(dir)
+  if (resumed) {
+    await expectBegun(dir)
+    await lockRun(dir)
+  }
   const compared = await Promise.all(line.compare.map(readCompared))
 
   // Data
@@ -116,7 +122,6 @@ async function train(args: string[]): Promise<void> {
       console.log(
         `\nAll ${checkpoint.epoch} epochs are done; bundle and overlays are written again. A larger --epochs trains on.`,
       )
-    await lockRun(dir)
     await saveRecord(dir, record)
   } else {
     await startRun(dir, record)
@@ -143,6 +148,8 @@ async function train(args: string[]): Promise<void> {
     if (again) process.exit(130)
     progress.note(`${signal}: stopping after this step, which is kept.`)
   })
+  const keptOf = (epoch: number) =>
+    epoch > 1 ? `the epoch before is in ${paths.last}` : 'nothing was kept, since no epoch was done before'
   let ended = earlyStop(log.rows, settings)
   for (let epoch = epochsDone + 1; epoch <= settings.epochs && !stop.asked && !ended; epoch++) {
     const started = performance.now()
@@ -157,7 +164,7 @@ async function train(args: string[]): Promise<void> {
       const loss = learner.step(batch.pictures, batch.labels, learningRate, step)
       if (!Number.isFinite(loss))
         throw new Error(
-          `The loss is ${loss} at step ${step} of epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); the last whole epoch is in ${paths.last}.`,
+          `The loss is ${loss} at step ${step} of epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); ${keptOf(epoch)}.`,
         )
       lossSum += loss
       rateSum += learningRate
@@ -179,8 +186,8 @@ async function train(args: string[]): Promise<void> {
       { input, batch: settings.batch, onProgress: progress.validated },
       learner.score,
     )
-    // Road IoU is undefined where no validation picture has road; then the first epoch counts as the best.
-    const better = best.epoch === 0 || measures.road_iou > best.road_iou
+    // Road IoU is undefined where no validation picture has road; then the latest epoch counts as the best.
+    const better = best.epoch === 0 || measures.road_iou > best.road_iou || Number.isNaN(measures.road_iou)
     if (better) best = { epoch, road_iou: measures.road_iou }
     const row = {
       epoch,
@@ -201,7 +208,11 @@ async function train(args: string[]): Promise<void> {
     const state = learner.state()
     if (state.get('loss_scale')?.values[0] === 1)
       throw new Error(
-        `Gradients are too large for float16 even unscaled, so that steps are left out (epoch ${epoch}). Use --compute bfloat16; the epoch before is in ${paths.last}.`,
+        `Gradients are too large for float16 even unscaled, so that steps are left out (epoch ${epoch}). Use --compute bfloat16; ${keptOf(epoch)}.`,
+      )
+    if (!Number.isFinite(valLoss) && [...state.values()].some(({ values }) => values.some(isRunaway)))
+      throw new Error(
+        `The weights have grown beyond all numbers in epoch ${epoch}. Lower --learning-rate (${settings.learningRate}); ${keptOf(epoch)}.`,
       )
     await saveCheckpoint(paths.last, { epoch, step, best, state })
     if (better) await keepCheckpoint(paths.last, paths.best)

@@ -268,6 +268,17 @@ describe('npm run trainer', () => {
     expect((await readCheckpoint(join(dir, 'full/last.safetensors'))).epoch).toBe(2)
   })
 
+  it('keeps no epoch whose weights are no numbers, and says what to do', async () => {
+    const rule = ['--learning-rate', '1e38', '--clip-norm', '0', '--warm-up', '0']
+    const settings = [...small, '--batch', '20', '--epochs', '2', '--data', `kitti:${kitti}`, ...rule]
+    const { code, err } = await run('train.js', [...settings, '--run', 'runaway'])
+    expect(code).toBe(1)
+    expect(err).toMatch(/grown beyond all numbers in epoch 1\. Lower --learning-rate \(1e\+38\); nothing was kept/)
+    expect(await readdir(join(dir, 'runaway'))).not.toContain('last.safetensors')
+    const resumed = await run('train.js', ['--resume', 'runaway'])
+    expect(resumed).toMatchObject({ code: 1, err: expect.stringMatching(/runaway ended before its first checkpoint/) })
+  })
+
   it('starts from a run with new layers first, stopped and resumed ends as uninterrupted, and from a bundle', async () => {
     const begin = ['--from', 'whole', '--fc', '12', '--head-epochs', '1', '--encoder-rate', '0.5']
     const args = [...begin, '--input', '48x24', '--batch', '4', '--epochs', '3', '--data', `kitti:${kitti}`]
