@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
@@ -33,6 +33,28 @@ test('labels of the ego lane, pictures without a label and strange files are ski
     'gt_image_2/um_lane_000002.png: labels the ego lane, not the road',
     'image_2/um_000002.png: a picture without a label',
   ])
+})
+
+test('two pictures of one name are refused, since one of them would be trained on with the label of the other', async () => {
+  const kitti = await makeKitti({ um: 2 })
+  const first = join(kitti, 'training/image_2/um_000000')
+  await copyFile(`${first}.png`, `${first}.jpg`)
+  await expect(openDataset(`kitti:${kitti}`, options)).rejects.toThrow(
+    /um_000000\.png: expected one picture of its name, found .*\.jpg too/,
+  )
+  const camvid = await madeFolder()
+  for (const name of ['train/a.png', 'train/a.jpg', 'trainannot/a.png'])
+    await writePicture(join(camvid, name), 2, 1, Uint8Array.from([0, 3]))
+  await expect(openDataset(`camvid:${camvid}`, options)).rejects.toThrow(/a\.png: expected one picture of its name/)
+})
+
+test('links to pictures without labels are pictures too', async () => {
+  const dir = await madeFolder()
+  await writePicture(join(dir, 'kept/a.png'), 2, 1, Uint8Array.from([0, 3]))
+  await mkdir(join(dir, 'linked'))
+  await symlink('../kept/a.png', join(dir, 'linked/b.png'))
+  const { train } = await openDataset(`pictures:${dir}`, options)
+  expect(names(train)).toEqual(['kept/a.png', 'linked/b.png'])
 })
 
 test('KITTI colours become class ids, and what is neither road nor valid is ignored', async () => {
