@@ -27,14 +27,14 @@ export async function openFolderPair(
   if (pictures === undefined && labels === undefined) return undefined
   const byName = new Map<string, string>()
   for (const file of (pictures ?? []).sort())
-    if (/\.(png|jpe?g)$/i.test(file)) setOnce(byName, parse(file).name, join(dir, pictureFolder, file))
+    if (/^[^.].*\.(png|jpe?g)$/i.test(file)) setOnce(byName, parse(file).name, join(dir, pictureFolder, file))
     else skipped.push({ file: join(dir, pictureFolder, file), reason: 'not a picture of the set by its name' })
   const samples: Sample[] = []
   const used = new Set<string>()
   for (const file of (labels ?? []).sort()) {
     const label = join(dir, labelFolder, file)
     const name = parse(file).name
-    if (!/\.png$/i.test(file)) skipped.push({ file: label, reason: 'not a label by its name' })
+    if (!/^[^.].*\.png$/i.test(file)) skipped.push({ file: label, reason: 'not a label by its name' })
     else {
       used.add(name)
       // A label without a picture stays in: checkDataset reports it with all other faults.

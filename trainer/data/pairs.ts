@@ -38,8 +38,8 @@ export async function openPairs(name: string, dir: string, { classes = 'road', c
     }
     return byStem
   }
-  const pictureOf = list(pictures, /\.(png|jpe?g)$/i, 'not a picture by its name')
-  const labelOf = list(labels, /\.png$/i, 'not a label by its name')
+  const pictureOf = list(pictures, /(^|[\\/])[^.\\/][^\\/]*\.(png|jpe?g)$/i, 'not a picture by its name')
+  const labelOf = list(labels, /(^|[\\/])[^.\\/][^\\/]*\.png$/i, 'not a label by its name')
   const sets: Record<'train' | 'val' | 'test', Sample[]> = { train: [], val: [], test: [] }
   for (const stem of [...new Set([...pictureOf.keys(), ...labelOf.keys()])].sort()) {
     const label = labelOf.get(stem)

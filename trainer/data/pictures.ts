@@ -9,7 +9,7 @@ export async function openPictures(name: string, dir: string): Promise<Layout> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
     throw new Error(`Expected a folder of pictures for ${name}, ${dir} cannot be read`, { cause })
   })
-  const files = entries.filter((entry) => !entry.isDirectory() && /\.(png|jpe?g)$/i.test(entry.name)) // links to pictures too
+  const files = entries.filter((entry) => !entry.isDirectory() && /^[^.].*\.(png|jpe?g)$/i.test(entry.name)) // links to pictures too
   if (files.length === 0) throw new Error(`Expected pictures (.jpg, .png) in ${dir}, found none`)
   const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort()
   return {

@@ -48,6 +48,20 @@ test('two pictures of one name are refused, since one of them would be trained o
   await expect(openDataset(`camvid:${camvid}`, options)).rejects.toThrow(/a\.png: expected one picture of its name/)
 })
 
+test.each([
+  ['camvid', ['train', 'trainannot'], {}],
+  ['pairs', ['images/drive', 'masks/drive'], { classMap: '0=other,3=road' }],
+])('what macOS leaves beside files is no fault of a set: %s', async (layout, folders, more) => {
+  const dir = await madeFolder()
+  for (const folder of folders) {
+    await writePicture(join(dir, folder, 'a.png'), 2, 1, Uint8Array.from([0, 3]))
+    await writeFile(join(dir, folder, '._a.png'), 'resource fork')
+  }
+  const dataset = await openDataset(`${layout}:${dir}`, { ...options, ...more })
+  expect((await checkDataset(dataset)).train).toBe(1)
+  expect(dataset.skipped.filter(({ file }) => file.endsWith('._a.png'))).toHaveLength(2)
+})
+
 test('links to pictures without labels are pictures too', async () => {
   const dir = await madeFolder()
   await writePicture(join(dir, 'kept/a.png'), 2, 1, Uint8Array.from([0, 3]))
