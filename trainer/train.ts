@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { ModelInput } from '../deploy/bundle.ts'
+import { nearest } from '../deploy/nearest.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset, expectTrainable } from './data/check-dataset.ts'
 import { readClassMap } from './data/class-map.ts'
@@ -66,7 +67,8 @@ async function train(args: string[]): Promise<void> {
     await expectBegun(dir)
     await lockRun(dir)
   }
-  const compared = await Promise.all(line.compare.map(readCompared))
+  const compare = line.compare.length > 0 ? line.compare : (resumed?.compare ?? [])
+  const compared = await Promise.all(compare.map(readCompared))
 
   // Data
   if (line['leave-out']) settings.leaveOut = await readLeaveOut(line['leave-out'])
@@ -87,7 +89,7 @@ async function train(args: string[]): Promise<void> {
   const trainPictures = await loadPictures(data, data.train, input)
   const valPictures = await loadPictures(data, data.val, input)
   const record: RunRecord = resumed
-    ? { ...resumed, settings }
+    ? { ...resumed, settings, compare }
     : {
         name: basename(dir),
         started: new Date().toISOString(),
@@ -95,6 +97,7 @@ async function train(args: string[]): Promise<void> {
         settings,
         input,
         data: checked.map((statistics, i) => described(settings.data[i]!, statistics)),
+        compare,
       }
   expectSameData(dir, record, checked)
 
@@ -104,6 +107,10 @@ async function train(args: string[]): Promise<void> {
   const network = buildNetwork(settings, input, data.classes.length)
   const start = await startNetwork(network.model, { previous, vgg16: line.vgg16 }, settings, data.classes, trainPictures)
   if (start) record.start = start
+  if (teacher) {
+    record.teacher = { name: teacher.name, data: teacher.data }
+    console.log(`\nTaught by ${teacher.name}, whose part in the loss is ${settings.teacherShare}`)
+  }
   const steps = Math.ceil(data.train.length / settings.batch)
   const learner = await openLearner(settings, input, data.classes.length, {
     classWeights: weights,
@@ -238,10 +245,11 @@ async function train(args: string[]): Promise<void> {
   kept.load((await readCheckpoint(paths.best)).state)
   const finished = await finishRun(kept, record, { ...settings, input, data, valPictures }, paths)
   kept.close()
-  const about = { data, measuredOn: record.data, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
+  const measuredOn = record.data.filter((_, i) => opened[i]!.val.length > 0)
+  const about = { data, measuredOn, split: 'val', rows: log.rows, bestEpoch: best.epoch, compared }
   await writeMeasured(
     dir,
-    measured({ name: record.name, split: about.split, data: record.data, classes: data.classes }, finished.validation),
+    measured({ name: record.name, split: about.split, data: measuredOn, classes: data.classes }, finished.validation),
   )
   await reportRun(paths.report, finished, about)
   await finishEvents(events, log.rows.length, paths)
@@ -262,8 +270,17 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   label: async (args) => (await import('./sagemaker/label-pictures.ts')).labelPictures(args),
 }
 
+function unknownCommand(name: string) {
+  const meant = nearest(name, Object.keys(commands))
+  const known = Object.keys(commands).join(', ')
+  return () =>
+    Promise.reject(
+      new Error(`Unknown command ${name}${meant ? `; did you mean ${meant}?` : `; there are ${known}.`} --help says more.`),
+    )
+}
+
 const [first = '', ...others] = process.argv.slice(2)
-const command = Object.hasOwn(commands, first) ? commands[first] : undefined
+const command = /^[a-z]/.test(first) ? (commands[first] ?? unknownCommand(first)) : undefined
 const ran = command ? command(others) : train(process.argv.slice(2))
 ran.catch((error: Error) => {
   console.error(`\n${command ? error.message : explainFailure(error)}`)

@@ -186,6 +186,9 @@ describe('npm run trainer', () => {
     const rows = await readLog(join(dir, 'taught/log.csv'))
     expect(Math.max(...rows.map((row) => row.road_iou))).toBeGreaterThan(0.75)
     expect(await readFile(join(dir, 'taught/bundle/manifest.json'), 'utf8')).not.toContain(dir)
+    expect(await readFile(join(dir, 'taught/bundle/README.md'), 'utf8')).toMatch(
+      /It was taught by whole, whose data is among these/,
+    )
 
     const alone = await run('train.js', [...small, ...data, '--run', 'alone'])
     expect(alone).toMatchObject({ code: 1, err: expect.stringMatching(/no labels.*--teacher RUN/) })
@@ -244,6 +247,8 @@ describe('npm run trainer', () => {
       '0.2',
       '--epochs',
       '1',
+      '--compare',
+      'whole',
       '--data',
       `kitti:${kitti}`,
       '--run',
@@ -265,6 +270,7 @@ describe('npm run trainer', () => {
     expect(await readdir(join(dir, 'full'))).not.toContain('last.safetensors.tmp')
     const resumed = await run('train.js', ['--resume', 'full', '--epochs', '2'])
     expect(resumed.code).toBe(0)
+    expect(await readFile(join(dir, 'full/report.html'), 'utf8')).toContain('beside whole')
     expect((await readCheckpoint(join(dir, 'full/last.safetensors'))).epoch).toBe(2)
   })
 

@@ -64,7 +64,7 @@ function manifest(
   { record, data: { classes, road }, validation, precision }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
-  const { name, started, commit, settings, data, start } = record
+  const { name, started, commit, settings, data, start, teacher: taught } = record
   const { data: _, teacher, ...told } = settings
   return {
     name,
@@ -75,7 +75,7 @@ function manifest(
     road,
     measures: flatMeasures(validation.measures),
     ...(precision && { precision }),
-    data: withoutTwins([...data, ...(start?.data ?? [])]),
+    data: withoutTwins([...data, ...(start?.data ?? []), ...(taught?.data ?? [])]),
     commit,
     settings: { ...told, ...(teacher && { teacher: basename(teacher) }) },
   }

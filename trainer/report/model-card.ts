@@ -4,10 +4,12 @@ import type { Manifest } from '../../deploy/bundle.ts'
 import type { Dataset } from '../data/dataset.ts'
 import type { Latency } from '../finish/time-calls.ts'
 import type { Validation } from '../metrics/validate.ts'
+import type { RunRecord } from '../run/run.ts'
 import { byDrive, countKnownDrives } from './by-drive.ts'
 import { percent } from './report-tables.ts'
 
 export interface Card {
+  record: RunRecord
   manifest: Omit<Manifest, 'files' | 'format' | 'version'>
   /** What it was trained and measured on. */
   data: Pick<Dataset, 'train'>
@@ -23,7 +25,7 @@ const table = (head: string[], rows: string[][]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n')
 
 /** Writes the card as Markdown. */
-export function modelCard({ manifest, data: { train }, validation, latency }: Card): string {
+export function modelCard({ manifest, record, data: { train }, validation, latency }: Card): string {
   const { name, created, architecture, input, classes, data, measures, precision, commit } = manifest
   const { net, width, fc, batchNorm, parameters } = architecture
   const shown = (key: string) => percent(measures[key] ?? Number.NaN, 2)
@@ -35,7 +37,9 @@ export function modelCard({ manifest, data: { train }, validation, latency }: Ca
   const seen =
     ofKnownDrives > 0
       ? `${ofKnownDrives} of them are of drives that it was also trained on: on roads it has never seen, expect less.`
-      : 'None of their drives was trained on.'
+      : record.start?.data || record.teacher
+        ? 'None of their drives was trained on in this run; of what it learnt on before, the table of the data tells.'
+        : 'None of their drives was trained on.'
   return `# ${name}
 
 A road mask for each camera picture: ${net} on VGG16 (Long, Shelhamer, Darrell 2015; Simonyan, Zisserman 2014), width ${width}, fc ${fc}${batchNorm ? ', batch normalisation' : ''},
@@ -50,10 +54,10 @@ with some fifty of them before you rely on it. It is no safety function: nothing
 ## Data and licences
 
 ${table(
-  ['data', 'labelled pictures', 'licence'],
-  data.map((set) => [set.name, String(set.pictures), set.licence ?? 'not stated']),
+  ['data', 'pictures', 'licence'],
+  data.map((set) => [set.name, String(set.pictures), (set.licence ?? 'not stated').replace(/ \(.*/, '')]),
 )}
-
+${record.start ? `\nIt began from ${record.start.name}${record.start.data ? ', whose data is among these' : ''}.\n` : ''}${record.teacher ? `\nIt was taught by ${record.teacher.name}, whose data is among these.\n` : ''}
 The licence of the data may limit what the model may be used for.
 
 ## Measures
@@ -83,6 +87,6 @@ ${
     ? ''
     : `- It saw ${percent(measures.covered!)} of the labelled pixels; what its ${input.fit} leaves out is not judged.\n`
 }- Nothing is known of other cameras, heights, countries, weather and hours than the data has. The report of the run
-  (\`report.html\`) shows the pictures on which it is worst and least certain.
+  (\`report.html\` in its folder) shows the pictures on which it is worst and least certain.
 `
 }

@@ -158,7 +158,7 @@ export function settingsTables(manifest: Manifest, { milliseconds, machine }: La
     commit,
   }
   const sets = data.map(({ name, pictures, licence, fingerprint }) => ({
-    [name]: `${pictures} labelled pictures${licence ? `; ${licence}` : ''}`,
+    [name]: `${pictures} pictures${licence ? `; ${licence}` : ''}`,
     fingerprint: fingerprint.slice(0, 16),
   }))
   const told = Object.fromEntries(Object.entries(settings).filter(([name]) => !(name in { net, width, fc, batchNorm })))

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { ModelInput } from '../../deploy/bundle.ts'
+import type { Manifest, ModelInput } from '../../deploy/bundle.ts'
 import type { Statistics } from '../data/check-dataset.ts'
 import { writeAtomically } from '../report/write-atomically.ts'
 import type { Start } from '../transfer/adopt.ts'
@@ -20,6 +20,10 @@ export interface RunRecord {
   data: { name: string; pictures: number; fingerprint: string; licence: string }[]
   /** What it was started from, where it was not from random weights. */
   start?: Start
+  /** What it learnt from, where it had a teacher. */
+  teacher?: { name: string; data: Manifest['data'] }
+  /** Runs that its report is laid beside; in runs from before it was kept, absent. */
+  compare?: string[]
 }
 
 export const runPaths = (dir: string) => ({

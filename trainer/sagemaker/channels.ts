@@ -52,7 +52,7 @@ async function listChannels(inputData: string, config: string): Promise<string[]
 async function folders(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true })
   return entries
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
     .map(({ name }) => name)
     .sort()
 }
