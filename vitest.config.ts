@@ -10,7 +10,5 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 10_000 } },
-    // They also meet whatever else the machine does: what fails once is tried again, and the report says so (retry x1).
-    retry: 1,
   },
 })
