@@ -76,7 +76,7 @@ async function evaluate(args: string[]): Promise<void> {
     options: {
       bundle: { type: 'string' },
       data: { type: 'string', multiple: true },
-      split: { type: 'string', default: 'val' },
+      split: { type: 'string' },
       'val-fraction': { type: 'string' },
       seed: { type: 'string' },
       'class-map': { type: 'string' },
@@ -84,11 +84,11 @@ async function evaluate(args: string[]): Promise<void> {
       predictions: { type: 'string' },
       'ground-truth': { type: 'string' },
       calib: { type: 'string' },
-      flip: { type: 'boolean', default: false },
+      flip: { type: 'boolean' },
       overlays: { type: 'string' },
       report: { type: 'string' },
       upload: { type: 'string' },
-      compare: { type: 'string', multiple: true, default: [] },
+      compare: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -96,16 +96,18 @@ async function evaluate(args: string[]): Promise<void> {
   if (values.help) return void console.log(help)
   const { predictions, 'ground-truth': groundTruth } = values
   if (predictions || groundTruth) {
-    const other = Object.entries(values).find(([name]) => ['bundle', 'data', 'overlays', 'report', 'upload'].includes(name))
+    const taken = ['predictions', 'ground-truth', 'calib', 'json', 'help']
+    const other = Object.keys(values).find((name) => !taken.includes(name))
     if (!predictions || !groundTruth) throw new Error('Expected --predictions DIR and --ground-truth DIR together')
-    if (other) throw new Error(`--predictions measures pictures and no bundle: leave --${other[0]} out`)
+    if (other) throw new Error(`--predictions measures pictures and no bundle: leave --${other} out`)
     return evaluatePredictions(predictions, groundTruth, values.calib, values.json)
   }
-  const split = splits.find((name) => name === values.split)
+  const { split: wanted = 'val', compare = [] } = values
+  const split = splits.find((name) => name === wanted)
   if (!values.bundle || !values.data) throw new Error(`Expected --bundle DIR and --data LAYOUT:PATH\n\n${help}`)
-  if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${values.split}`)
-  if (values.compare.length > 0 && !values.report) throw new Error('--compare is for the page: name it by --report FILE.html')
-  const compared = await Promise.all(values.compare.map(readCompared))
+  if (!split) throw new Error(`--split: expected ${splits.join(', ')}, found ${wanted}`)
+  if (compare.length > 0 && !values.report) throw new Error('--compare is for the page: name it by --report FILE.html')
+  const compared = await Promise.all(compare.map(readCompared))
 
   const bundle = await loadBundle(values.bundle)
   const { manifest } = bundle
