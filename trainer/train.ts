@@ -13,7 +13,6 @@ import { joinDatasets, openDatasets } from './data/open-dataset.ts'
 import { printStatistics } from './data/print-statistics.ts'
 import { readLeaveOut } from './data/split.ts'
 import { finishRun, summary } from './finish/finish-run.ts'
-import { inspect } from './inspect/inspect.ts'
 import { classWeights } from './learn/class-weights.ts'
 import { earlyStop } from './learn/early-stop.ts'
 import { explainFailure } from './learn/explain-failure.ts'
@@ -264,7 +263,7 @@ async function train(args: string[]): Promise<void> {
 /** What the trainer does beside training, by its first argument. */
 const commands: Record<string, (args: string[]) => Promise<void>> = {
   runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
-  inspect,
+  inspect: async (args) => (await import('./inspect/inspect.ts')).inspect(args),
   synthetic: async (args) => (await import('./data/synthetic/synthesise.ts')).synthesise(args),
   sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
   label: async (args) => (await import('./sagemaker/label-pictures.ts')).labelPictures(args),
