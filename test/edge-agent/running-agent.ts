@@ -46,7 +46,8 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ROADMASK_HTTP_PORT: '0', ...env },
   })
-  process.once('exit', () => agent.kill('SIGKILL')) // a test that breaks off leaves no agent behind
+  const kill = () => void agent.kill('SIGKILL')
+  process.once('exit', kill) // a test that breaks off leaves no agent behind
   const log: LogLine[] = []
   const complaints: string[] = []
   createInterface({ input: agent.stdout }).on('line', (line) =>
@@ -54,6 +55,7 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
   )
   createInterface({ input: agent.stderr }).on('line', (line) => complaints.push(line))
   const ended = once(agent, 'close').then(async ([code]) => {
+    process.off('exit', kill)
     await rm(dir, { recursive: true, force: true })
     return code as number | null
   })
