@@ -1,4 +1,5 @@
-// Exponential moving averages of weights (Polyak and Juditsky 1992), which are steadier than the last weights. As tf.train.ExponentialMovingAverage with num_updates (tensorflow/python/training/moving_averages.py).
+// Exponential moving averages of weights (Polyak and Juditsky 1992), which are steadier than the last weights. As
+// tf.train.ExponentialMovingAverage with num_updates (tensorflow/python/training/moving_averages.py).
 import type { Graph, Output } from './graph.ts'
 import { declareState, type State, type Step } from './optimizers.ts'
 
