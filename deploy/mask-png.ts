@@ -1,6 +1,6 @@
 // A mask as a PNG (ISO/IEC 15948; W3C PNG): one bit a pixel where there are two classes, white is road; else 8-bit palette
 // whose indices are class ids. The frame's facts stand in text chunks, so that a saved file still explains itself.
-import { crc32, deflateSync } from 'node:zlib'
+import { crc32, deflateSync, inflateSync } from 'node:zlib'
 
 export interface MaskLook {
   width: number
@@ -34,6 +34,29 @@ export function encodeMask(ids: Int32Array, look: MaskLook, text: Record<string,
     chunk('IDAT', deflateSync(rows, { level: 1 })),
     chunk('IEND', Buffer.alloc(0)),
   ])
+}
+
+/** Reverse of `encodeMask`, for its pictures alone: 1 is road where there are two classes, else class ids. */
+export function decodeMask(png: Uint8Array): { width: number; height: number; ids: Uint8Array } {
+  const file = Buffer.from(png.buffer, png.byteOffset, png.byteLength)
+  const refuse = (found: string) => new Error(`Expected a PNG of a mask, found ${found}`)
+  if (!file.subarray(0, 8).equals(signature) || file.length < 33) throw refuse(`${file.length} bytes of something else`)
+  const [width, height, depth, colour] = [file.readUInt32BE(16), file.readUInt32BE(20), file[24]!, file[25]!]
+  const binary = depth === 1 && colour === 0
+  if (!binary && (depth !== 8 || colour !== 3)) throw refuse(`one of colour type ${colour} with ${depth} bits`)
+  const data: Buffer[] = []
+  for (let at = 8; at + 12 <= file.length; at += 12 + file.readUInt32BE(at))
+    if (file.toString('latin1', at + 4, at + 8) === 'IDAT') data.push(file.subarray(at + 8, at + 8 + file.readUInt32BE(at)))
+  const stride = binary ? Math.ceil(width / 8) : width
+  const rows = inflateSync(Buffer.concat(data), { maxOutputLength: (1 + stride) * height })
+  const ids = new Uint8Array(width * height)
+  const row = new Uint8Array(stride)
+  for (let y = 0, at = 0, out = 0; y < height; y++) {
+    if (rows[at++] !== upFilter) throw refuse('one that was written by another program')
+    for (let i = 0; i < stride; i++) row[i]! += rows[at++]!
+    for (let x = 0; x < width; x++) ids[out++] = binary ? (row[x >> 3]! >> (7 - (x & 7))) & 1 : row[x]!
+  }
+  return { width, height, ids }
 }
 
 /** Filtered rows of one bit a pixel, the leftmost in the highest bit. */
