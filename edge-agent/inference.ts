@@ -16,6 +16,8 @@ export interface Inference {
   /** Whether a process takes frames now. */
   ready(): boolean
   pid(): number | undefined
+  /** The settings changed while the agent runs: with more cameras the model is warmed up for larger batches. */
+  settings(config: Config): void
   stop(): Promise<void>
 }
 
@@ -41,12 +43,13 @@ interface Process {
   socket: string
   heardMs: number
   limitMib: number
+  batches: number[]
 }
 
 /** Starts the process with the config's bundle. */
 export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
-  const batches = sizesFor(config.cameras.length, config.segment.max_batch)
+  let batches = sizesFor(config.cameras.length, config.segment.max_batch)
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
   let compute: 'cpu' | 'gpu' | undefined
@@ -77,9 +80,14 @@ export async function startInference(config: Config, log: Log, on: InferenceList
       },
       ended: (reason) => ended(mine, reason),
     })
-    const mine: Process = { child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY }
+    const mine: Process = { child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY, batches }
     next = mine
     child.send({ type: 'start', bundle: config.bundle, socket, compute: config.compute, batches })
+  }
+
+  /** Only for larger ones: with fewer cameras those that it is warm for do. */
+  function replaceForBatches() {
+    if (current && !next && current.batches.length < batches.length) launch()
   }
 
   async function becomeReady(mine: Process, { compute: found, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>) {
@@ -95,6 +103,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     const times = { load_s: Math.round(loadMs) / 1000, warm_up_s: Math.round(warmMs) / 1000 }
     log.info({ compute, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
     if (slow) log.warn(slow)
+    replaceForBatches()
   }
 
   function ended(mine: Process, reason: string) {
@@ -136,6 +145,10 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     compute: () => compute,
     ready: () => current !== undefined,
     pid: () => current?.child.pid,
+    settings({ cameras, segment }) {
+      batches = sizesFor(cameras.length, segment.max_batch)
+      replaceForBatches()
+    },
     async stop() {
       stopped = true
       clearInterval(watch)

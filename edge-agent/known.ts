@@ -1,6 +1,6 @@
 // What is known at this moment, for whoever asks over HTTP: the newest mask and picture of each camera, states, counts.
 import type { Manifest } from '../deploy/bundle.ts'
-import type { Camera } from './cameras.ts'
+import type { CameraList } from './camera-list.ts'
 import type { Config } from './config.ts'
 import type { Inference } from './inference.ts'
 import type { Log } from './log.ts'
@@ -20,7 +20,9 @@ export interface Known {
 
 export interface Memory extends Known {
   /** Who is asked for states. */
-  watch(cameras: readonly Camera[], inference: Inference): void
+  watch(cameras: CameraList, inference: Inference): void
+  /** The settings changed: what is known of cameras that run no longer goes. */
+  settings(config: Config): void
   frames(camera: string, count: number): void
   mask(message: MaskMessage): void
 }
@@ -30,12 +32,18 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
   const masks = new Map<string, MaskMessage>()
   const pictures = new Map<string, Uint8Array>()
   const counters = startCounting()
-  let cameras: readonly Camera[] = []
+  let cameras: CameraList | undefined
+  const all = () => cameras?.all() ?? []
   let inference: Inference | undefined
   return {
-    watch(all, model) {
-      cameras = all
+    watch(list, model) {
+      cameras = list
       inference = model
+    },
+    settings(config) {
+      const names = config.cameras.map(({ name }) => name)
+      for (const kept of [masks, pictures]) for (const camera of kept.keys()) if (!names.includes(camera)) kept.delete(camera)
+      counters.keep(names)
     },
     frames: (camera, count) => counters.frames(camera, count),
     mask(message) {
@@ -45,7 +53,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
       if (message.picture.length) pictures.set(camera, message.picture)
       counters.mask(message.result)
     },
-    statuses: () => cameras.map((camera) => camera.status()),
+    statuses: () => all().map((camera) => camera.status()),
     latest: (camera) => masks.get(camera),
     picture: (camera) => pictures.get(camera),
     modelReady: () => inference?.ready() ?? false,
@@ -54,8 +62,8 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
         device,
         model: manifest.name,
         compute: inference?.compute() ?? 'loading',
-        processes: { segment: inference?.pid(), ...Object.fromEntries(cameras.map(({ name, pid }) => [name, pid()])) },
-        cameras: cameras.map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
+        processes: { segment: inference?.pid(), ...Object.fromEntries(all().map(({ name, pid }) => [name, pid()])) },
+        cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
       }),
   }
 }

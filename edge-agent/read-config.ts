@@ -41,7 +41,7 @@ export function parseConfig(file: { name: string; text: string } | undefined, en
 
 /** Reads `file` (undefined: none) and resolves the paths in it: from its own folder, or else from the working directory. */
 export async function readConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: string[]): Promise<Config> {
-  const path = file && find(file, [process.cwd(), env.INIT_CWD]) // npm starts programs in the repository, not where it was called
+  const path = file && configPath(file, env)
   const text = path
     ? await readFile(path, 'utf8').catch((cause: Error) => {
         throw new ConfigError(`The config file ${file} cannot be read: ${cause.message}`, { cause })
@@ -58,6 +58,9 @@ export async function readConfig(file: string | undefined, env: NodeJS.ProcessEn
   }
   return config
 }
+
+/** Where the config file is: npm starts programs in the repository, not where it was called. */
+export const configPath = (file: string, env: NodeJS.ProcessEnv) => find(file, [process.cwd(), env.INIT_CWD])
 
 /** The first of the folders in which a path exists; else as seen from the first. */
 function find(path: string, folders: (string | undefined)[]): string {

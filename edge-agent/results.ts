@@ -1,6 +1,7 @@
 // Masks on their way out: each gets its facts, and the picture of the very frame it was made of where there is one. A mask
 // whose picture is still being encoded waits for it, a moment at most and never past a newer mask.
 import type { Manifest } from '../deploy/bundle.ts'
+import type { Config } from './config.ts'
 import { monotonicMicros } from './segment/frame-socket.ts'
 import type { MaskMade } from './segment/messages.ts'
 import { type MaskMessage, type Result, wireVersion } from './wire.ts'
@@ -8,6 +9,8 @@ import { type MaskMessage, type Result, wireVersion } from './wire.ts'
 export interface Results {
   picture(camera: string, process: number, frame: number, jpeg: Uint8Array): void
   mask(made: MaskMade): void
+  /** The settings changed: what waits of cameras that run no longer goes. */
+  settings(config: Config): void
 }
 
 /** A JPEG takes some milliseconds, more on a busy machine; a frame whose picture does not come goes without. */
@@ -83,6 +86,13 @@ export function makeResults(manifest: Manifest, publish: (message: MaskMessage) 
       track.pictures.set(frame, jpeg)
       for (const old of [...track.pictures.keys()].slice(0, -keptPictures)) track.pictures.delete(old)
       if (track.held?.made.frame.frame === frame) release(track)
+    },
+    settings({ cameras }) {
+      for (const [camera, { held }] of tracks) {
+        if (cameras.some(({ name }) => name === camera)) continue
+        clearTimeout(held?.timer)
+        tracks.delete(camera)
+      }
     },
     mask(made) {
       const { camera, process, frame, picture } = made.frame

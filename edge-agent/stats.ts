@@ -20,6 +20,8 @@ export interface Counters {
   frames(camera: string, count: number): void
   mask(result: Result): void
   report(snapshot: Snapshot): Promise<Stats>
+  /** Lets go of all other cameras. */
+  keep(cameras: readonly string[]): void
 }
 
 interface Minute {
@@ -67,6 +69,9 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
       const minute = minuteOf(result.camera)
       minute.dropped = result.dropped
       add(minute.masks, { atMs: nowMs(), ageMs: result.age_ms })
+    },
+    keep(cameras) {
+      for (const camera of minutes.keys()) if (!cameras.includes(camera)) minutes.delete(camera)
     },
     async report({ device, model, compute, processes, cameras }) {
       const memory_mib: Record<string, number> = {}

@@ -35,17 +35,16 @@ const keptEvents = 1000
 const closeTimeoutMs = 1000
 
 /** Connects, and keeps at it. Never throws for a broker that is not there. */
-export function connectMqtt({ device, mqtt, cameras: all }: Config, { own, log, setEnabled }: MqttSurroundings): MqttOutput {
+export function connectMqtt(config: Config, { own, log, setEnabled }: MqttSurroundings): MqttOutput {
+  const { device, mqtt } = config
   const url = own?.url ?? mqtt.url!
   const version = own ? '3.1.1' : mqtt.version // aedes speaks no 5
-  const cameras = all.map(({ name }) => name)
   const topic = topics(mqtt.prefix, device)
   const statuses = new Map<string, CameraStatus>()
   const waitingEvents: { topic: string; payload: string }[] = []
-  const limits = new Map(
-    cameras.map((name) => [name, { mask: rateLimit(mqtt.masks_per_second), result: rateLimit(mqtt.results_per_second) }]),
-  )
-  const statsDue = rateLimit(1 / mqtt.stats_every_s)
+  let { cameras, limits, statsDue } = limitsOf(config)
+  /** Cameras that are gone since there was no connection; their retained messages have to go too. */
+  const removed = new Set<string>()
   let dropped = 0
   let lastError = ''
   let closing = false
@@ -87,18 +86,30 @@ export function connectMqtt({ device, mqtt, cameras: all }: Config, { own, log, 
     publish(to.enabled, status.state === 'disabled' ? 'OFF' : 'ON', { qos: 1, retain: true }, 'text/plain')
   }
 
+  /** An empty message takes a retained one away. */
+  function forget(camera: string) {
+    const to = topic.camera(camera)
+    for (const retained of [to.status, to.enabled]) publish(retained, '', { qos: 1, retain: true }, 'text/plain')
+    client.unsubscribe(to.enabledSet)
+    removed.delete(camera)
+  }
+
+  const listenFor = (names: string[]) =>
+    client.subscribe(
+      names.map((name) => topic.camera(name).enabledSet),
+      { qos: 1 },
+      (error) => error && log.warn(`MQTT: cannot subscribe to enabled/set: ${error.message}`),
+    )
+
   client.on('connect', () => {
     accepted = true
     lastError = ''
     log.info({ url: withoutSecrets(url), version: five() ? '5' : '3.1.1' }, 'MQTT connected')
     publish(topic.available, 'online', { qos: 1, retain: true }, 'text/plain')
+    for (const camera of removed) forget(camera)
     for (const status of statuses.values()) publishStatus(status)
     for (const event of waitingEvents.splice(0)) publish(event.topic, event.payload, { qos: 1 }, 'application/json')
-    client.subscribe(
-      cameras.map((name) => topic.camera(name).enabledSet),
-      { qos: 1 },
-      (error) => error && log.warn(`MQTT: cannot subscribe to enabled/set: ${error.message}`),
-    )
+    listenFor(cameras)
   })
   client.on('message', (to, payload) => {
     const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
@@ -149,6 +160,19 @@ export function connectMqtt({ device, mqtt, cameras: all }: Config, { own, log, 
     stats(stats) {
       if (flows() && statsDue()) publish(topic.stats, JSON.stringify(stats), { qos: 0, retain: true }, 'application/json')
     },
+    settings(changed) {
+      const before = cameras
+      ;({ cameras, limits, statsDue } = limitsOf(changed))
+      for (const camera of before.filter((name) => !cameras.includes(name))) {
+        statuses.delete(camera)
+        removed.add(camera)
+      }
+      for (const camera of cameras) removed.delete(camera)
+      const added = cameras.filter((name) => !before.includes(name))
+      if (!client.connected) return
+      for (const camera of removed) forget(camera)
+      if (added.length) listenFor(added)
+    },
     dropped: () => dropped,
     version: () => (client.connected ? (five() ? '5' : '3.1.1') : undefined),
     async close() {
@@ -159,6 +183,17 @@ export function connectMqtt({ device, mqtt, cameras: all }: Config, { own, log, 
       await Promise.race([said.catch(() => {}), new Promise((late) => setTimeout(late, closeTimeoutMs))])
       client.end(true)
     },
+  }
+}
+
+/** What of the settings may change while the agent runs. */
+function limitsOf({ cameras, mqtt }: Config) {
+  const names = cameras.map(({ name }) => name)
+  const limit = () => ({ mask: rateLimit(mqtt.masks_per_second), result: rateLimit(mqtt.results_per_second) })
+  return {
+    cameras: names,
+    limits: new Map(names.map((name) => [name, limit()])),
+    statsDue: rateLimit(1 / mqtt.stats_every_s),
   }
 }
 

@@ -1,5 +1,6 @@
 // What every way out has in common. None of them may throw into the pipeline or hold it up: what a receiver cannot take in
 // time is dropped there and counted.
+import type { Config } from '../config.ts'
 import type { CameraEvent, CameraStatus, MaskMessage, Stats } from '../wire.ts'
 
 export interface Output {
@@ -7,6 +8,8 @@ export interface Output {
   status(status: CameraStatus): void
   event(event: CameraEvent): void
   stats(stats: Stats): void
+  /** The settings changed while the agent runs: cameras came or went, a rate is another one. The cameras run so already. */
+  settings(config: Config): void
   /** Messages that were not sent because nobody could take them. */
   dropped(): number
   close(): Promise<void>
@@ -22,6 +25,7 @@ export function toAll(outputs: readonly Output[]): Output {
     status: (status) => each((output) => output.status(status)),
     event: (event) => each((output) => output.event(event)),
     stats: (stats) => each((output) => output.stats(stats)),
+    settings: (config) => each((output) => output.settings(config)),
     dropped: () => outputs.reduce((sum, output) => sum + output.dropped(), 0),
     close: async () => void (await Promise.all(outputs.map((output) => output.close()))),
   }

@@ -44,6 +44,9 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
   const clients = new Set<Client>()
   let dropped = 0
 
+  const hello = (): SocketMessage => {
+    return { type: 'hello', version: wireVersion, device: config.device, model, cameras: statuses() }
+  }
   const say = (socket: WebSocket, message: SocketMessage) => socket.send(JSON.stringify(message))
   const sayAll = (message: SocketMessage) => {
     for (const { socket } of clients) say(socket, message)
@@ -62,7 +65,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     const client: Client = { socket, pending: new Map(), dropped: 0, alive: true }
     clients.add(client)
     if (clients.size === 1) watched(true)
-    say(socket, { type: 'hello', version: wireVersion, device: config.device, model, cameras: statuses() })
+    say(socket, hello())
     socket.on('pong', () => (client.alive = true))
     socket.on('error', (error) => log.debug(error, 'WebSocket'))
     socket.on('close', () => {
@@ -99,6 +102,11 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     status: (status) => sayAll({ type: 'status', ...status }),
     event: (event) => sayAll({ type: 'event', event }),
     stats: (stats) => sayAll({ type: 'stats', ...stats }),
+    settings({ cameras }) {
+      for (const { pending } of clients)
+        for (const camera of pending.keys()) if (!cameras.some(({ name }) => name === camera)) pending.delete(camera)
+      sayAll(hello())
+    },
     dropped: () => dropped,
     async close() {
       clearInterval(pings)

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -21,6 +21,8 @@ export interface RunningAgent {
   log: LogLine[]
   /** What it wrote to standard error. */
   complaints: string[]
+  /** Puts another config file in the place of its own, as an editor does. */
+  save(config: string): Promise<void>
   /** Ids of its running children whose module is so named. */
   children(module: 'camera' | 'segment'): number[]
   /** Opens a WebSocket and keeps what comes. */
@@ -59,12 +61,16 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
     await rm(dir, { recursive: true, force: true })
     return code as number | null
   })
-  return { process: agent, log, complaints, ended }
+  const save = async (text: string) => {
+    await writeFile(`${file}.new`, text)
+    await rename(`${file}.new`, file)
+  }
+  return { process: agent, log, complaints, ended, save }
 }
 
 /** Starts an agent and waits until it listens. */
 export async function startAgent(config: string, flags: string[] = []): Promise<RunningAgent> {
-  const { process: agent, log, complaints, ended } = await runAgent(config, flags)
+  const { process: agent, log, complaints, ended, save } = await runAgent(config, flags)
   const listening = () => log.find(({ msg }) => msg === 'listening')
   await vi.waitUntil(() => listening() || agent.exitCode !== null, { timeout: 20_000 })
   const places = listening()
@@ -76,6 +82,7 @@ export async function startAgent(config: string, flags: string[] = []): Promise<
     mqtt: String(places.mqtt).split(' ')[0]!,
     log,
     complaints,
+    save,
     children: (module) => childrenOf(agent.pid!).filter((pid) => commandOf(pid).includes(`/${module}.js`)),
     async watch() {
       const socket = new WebSocket(new URL('ws', url.replace('http', 'ws')))

@@ -1,0 +1,84 @@
+// All cameras that run. When the settings change, those that stay as they were go on undisturbed; the others end, and only
+// when they have let go of their devices do new ones start.
+import { isDeepStrictEqual } from 'node:util'
+import { type Camera, type CameraListener, type CameraSurroundings, startCamera } from './cameras.ts'
+import type { CameraConfig, Config } from './config.ts'
+
+export interface CameraList {
+  all(): readonly Camera[]
+  has(name: string): boolean
+  /** Runs what the settings name, now or from now on. */
+  run(config: Pick<Config, 'cameras' | 'preview'>, on: CameraListener): Promise<void>
+  setEnabled(name: string, enabled: boolean): void
+  setSegment(socket: string): void
+  setWatched(watched: boolean): void
+  stop(): Promise<void>
+}
+
+interface Running {
+  camera: Camera
+  config: CameraConfig
+  preview: Config['preview']
+}
+
+/** Settings of a camera that change without a new process. */
+const besideProcess: (keyof CameraConfig)[] = ['enabled']
+
+const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
+  Object.entries(config).filter(([key]) => !besideProcess.includes(key as keyof CameraConfig)),
+  preview,
+]
+
+/** Starts with none. */
+export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): CameraList {
+  let running: Running[] = []
+  let segment: string | undefined
+  let watched = false
+  let stopped = false
+
+  function start({ config, preview }: Omit<Running, 'camera'>, before: Running | undefined, on: CameraListener): Running {
+    // One that was switched off by hand stays so, unless that very setting changed.
+    const kept = before && before.config.enabled === config.enabled
+    const enabled = kept ? before.camera.status().state !== 'disabled' : config.enabled
+    const camera = startCamera({ ...config, enabled }, { ...surroundings, preview }, on)
+    if (segment) camera.setSegment(segment)
+    camera.setWatched(watched)
+    on.status(camera.status())
+    return { camera, config, preview }
+  }
+
+  return {
+    all: () => running.map(({ camera }) => camera),
+    has: (name) => running.some(({ camera }) => camera.name === name),
+    async run({ cameras, preview }, on) {
+      const before = new Map(running.map((one) => [one.config.name, one]))
+      const stays = (config: CameraConfig) => {
+        const one = before.get(config.name)
+        return one && isDeepStrictEqual(inProcess(one), inProcess({ config, preview })) ? one : undefined
+      }
+      const staying = new Set(cameras.map(stays))
+      running = running.filter(({ config }) => cameras.some(({ name }) => name === config.name))
+      await Promise.all([...before.values()].filter((one) => !staying.has(one)).map(({ camera }) => camera.stop()))
+      if (stopped) return
+      running = cameras.map((config) => {
+        const one = stays(config)
+        if (!one) return start({ config, preview }, before.get(config.name), on)
+        if (one.config.enabled !== config.enabled) one.camera.setEnabled(config.enabled)
+        return { ...one, config }
+      })
+    },
+    setEnabled: (name, enabled) => running.find(({ camera }) => camera.name === name)?.camera.setEnabled(enabled),
+    setSegment(socket) {
+      segment = socket
+      for (const { camera } of running) camera.setSegment(socket)
+    },
+    setWatched(yes) {
+      watched = yes
+      for (const { camera } of running) camera.setWatched(yes)
+    },
+    async stop() {
+      stopped = true
+      await Promise.all(running.map(({ camera }) => camera.stop()))
+    },
+  }
+}
