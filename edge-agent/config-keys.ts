@@ -11,7 +11,7 @@ function bare(schema: z.ZodType): z.ZodType {
 }
 
 /** The schema at a path of keys and list indices; undefined where there is none. */
-function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
+export function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
   let at: z.ZodType = Config
   for (const step of path) {
     const inside: z.ZodType = bare(at)

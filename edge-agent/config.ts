@@ -7,6 +7,8 @@ import { demoBundle } from './paths.ts'
 /** One level of an MQTT topic: no `/`, no wildcard, no space. */
 const topicLevel = z.string().regex(/^[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#"')
 const port = z.int().min(0).max(65535)
+/** A text that nobody is shown: `writeOnly` is JSON Schema's word for it. */
+const secret = () => z.string().min(1).meta({ writeOnly: true })
 /** Messages a second; 0 is none at all. */
 const rate = z.number().min(0).max(1000)
 
@@ -18,6 +20,7 @@ const only: Record<string, string[]> = {
   loop: ['file', 'demo'],
   transport: ['rtsp'],
   latency_ms: ['rtsp'],
+  password_file: ['rtsp'],
   width: ['test', 'v4l2', 'csi'],
   height: ['test', 'v4l2', 'csi'],
   fps: ['test', 'v4l2', 'csi'],
@@ -32,6 +35,7 @@ export const CameraConfig = z
     loop: z.boolean().optional(),
     transport: z.enum(['tcp', 'udp', 'auto']).optional(),
     latency_ms: z.int().min(0).optional(),
+    password_file: z.string().min(1).optional(),
     width: z.int().min(16).max(16384).optional(),
     height: z.int().min(16).max(16384).optional(),
     fps: z.number().positive().max(1000).optional(),
@@ -42,6 +46,8 @@ export const CameraConfig = z
     for (const [key, kinds] of Object.entries(only))
       if (camera[key as keyof typeof camera] !== undefined && !kinds.includes(kind))
         refuse(key, `"${key}" is for ${kinds.join(', ')} sources, but the source of "${camera.name}" is ${kind}`)
+    if (camera.password_file !== undefined && kind === 'rtsp' && !/^\w+:\/\/[^:@/]+@/.test(camera.source))
+      refuse('password_file', `"password_file" needs a source with a user and without a password, such as rtsp://USER@HOST/…`)
     if ((camera.width === undefined) !== (camera.height === undefined))
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
   })
@@ -74,7 +80,8 @@ export const Config = z
           .regex(/^[^/+#\s]+(\/[^/+#\s]+)*$/, 'a topic without wildcards that neither begins nor ends with "/"')
           .default('roadmask'),
         username: z.string().optional(),
-        password: z.string().optional(),
+        password: secret().optional(),
+        password_file: z.string().min(1).optional(),
         client_id: z.string().min(1).optional(),
         version: z.enum(['auto', '5', '3.1.1']).default('auto'),
         ca: z.string().min(1).optional(),
@@ -109,15 +116,17 @@ export const Config = z
     })
     const { mqtt, broker } = config
     const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
-    for (const key of ['username', 'password', 'client_id', 'ca', 'cert', 'key'] as const)
+    for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key'] as const)
       if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)
     for (const key of ['ca', 'cert', 'key'] as const)
       if (mqtt.url && mqtt[key] !== undefined && !tls)
         refuse(['mqtt', key], `"mqtt.${key}" needs an encrypted "mqtt.url" such as mqtts://HOST:8883`)
     if (tls && (mqtt.cert === undefined) !== (mqtt.key === undefined))
       refuse(['mqtt', mqtt.cert ? 'cert' : 'key'], '"mqtt.cert" and "mqtt.key" come together')
-    if (mqtt.password !== undefined && mqtt.username === undefined)
-      refuse(['mqtt', 'password'], '"mqtt.password" needs "mqtt.username"')
+    for (const key of ['password', 'password_file'] as const)
+      if (mqtt[key] !== undefined && mqtt.username === undefined) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.username"`)
+    if (mqtt.password !== undefined && mqtt.password_file !== undefined)
+      refuse(['mqtt', 'password_file'], '"mqtt.password" and "mqtt.password_file" exclude each other')
     if (mqtt.url && broker.port !== undefined)
       refuse(['broker', 'port'], '"broker" is the agent\'s own broker, which does not run where "mqtt.url" names another one')
   })

@@ -16,6 +16,8 @@ export function openLog(level: Config['log'], terminal = process.stdout.isTTY): 
   )
 }
 
-/** A text without the passwords in its addresses: `user:password@` and such parameters as `password=`. */
+/** A text without the passwords in it: `user:password@` in addresses, such parameters as `password=`, GStreamer's `user-pw=`. */
 export const withoutSecrets = (text: string) =>
-  text.replace(/(\w+:\/\/)[^\s"']*@/g, '$1***@').replace(/\b(pass\w*|pwd|token|auth)=[^&\s"']*/gi, '$1=***')
+  text
+    .replace(/(\w+:\/\/)[^\s"']*@/g, '$1***@')
+    .replace(/\b(pass\w*|pwd?|token|auth)=("(\\.|[^"\\])*"|'(\\.|[^'\\])*'|[^&\s"']*)/gi, '$1=***')

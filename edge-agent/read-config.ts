@@ -9,6 +9,7 @@ import { nearest } from '../deploy/nearest.ts'
 import { Config, sourceKind } from './config.ts'
 import { knownKeys, settings } from './config-keys.ts'
 import { withoutSecrets } from './log.ts'
+import { readSecret } from './secrets.ts'
 
 /** Refused settings: one line each, for a person. */
 export class ConfigError extends Error {}
@@ -17,6 +18,11 @@ type Tree = Record<string, unknown>
 
 /** Where a value that did not come out of the file was given: its path, joined by dots, to a variable or a flag. */
 type Origins = Map<string, string>
+
+interface File {
+  name: string
+  text: string
+}
 
 interface Source {
   name: string
@@ -28,7 +34,10 @@ interface Source {
  * The settings from a YAML text (none: defaults), the environment and flags such as `--http.port 0`.
  * Throws a `ConfigError` with all that is wrong at once.
  */
-export function parseConfig(file: { name: string; text: string } | undefined, env: NodeJS.ProcessEnv, flags: string[]): Config {
+export const parseConfig = (file: File | undefined, env: NodeJS.ProcessEnv, flags: string[]): Config =>
+  parse(file, env, flags).config
+
+function parse(file: File | undefined, env: NodeJS.ProcessEnv, flags: string[]) {
   const source = file && openDocument(file.name, file.text)
   const tree: Tree = (source?.document.toJS() as Tree | null) ?? {}
   const origins: Origins = new Map()
@@ -36,10 +45,13 @@ export function parseConfig(file: { name: string; text: string } | undefined, en
   applyFlags(tree, origins, flags)
   const parsed = Config.safeParse(tree, { reportInput: true })
   if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, source, origins)).join('\n'))
-  return parsed.data
+  return { config: parsed.data, where: (path: PropertyKey[]) => locate(path, source, origins, false) }
 }
 
-/** Reads `file` (undefined: none) and resolves the paths in it: from its own folder, or else from the working directory. */
+/**
+ * Reads `file` (undefined: none), the passwords in files of their own, and resolves the paths: from the file's own folder,
+ * or else from the working directory. systemd's credentials come first where a secret is asked for.
+ */
 export async function readConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: string[]): Promise<Config> {
   const path = file && configPath(file, env)
   const text = path
@@ -47,16 +59,42 @@ export async function readConfig(file: string | undefined, env: NodeJS.ProcessEn
         throw new ConfigError(`The config file ${file} cannot be read: ${cause.message}`, { cause })
       })
     : undefined
-  const config = parseConfig(path && text !== undefined ? { name: basename(path), text } : undefined, env, flags)
+  const { config, where } = parse(path && text !== undefined ? { name: basename(path), text } : undefined, env, flags)
   const folders = [path && dirname(path), process.cwd()]
   config.bundle = find(config.bundle, folders)
   for (const camera of config.cameras)
     if (sourceKind(camera.source) === 'file') camera.source = `file:${find(camera.source.slice('file:'.length), folders)}`
-  for (const key of ['ca', 'cert', 'key'] as const) {
+  const secretFolders = [env.CREDENTIALS_DIRECTORY, ...folders]
+  for (const key of ['ca', 'cert', 'key', 'password_file'] as const) {
     const named = config.mqtt[key]
-    if (named) config.mqtt[key] = find(named, folders)
+    if (named) config.mqtt[key] = find(named, secretFolders)
   }
+  for (const camera of config.cameras)
+    if (camera.password_file) camera.password_file = find(camera.password_file, secretFolders)
+  takeSecrets(config, where)
   return config
+}
+
+/** Puts passwords from their files to where they are used. */
+function takeSecrets({ mqtt, cameras }: Config, where: (path: PropertyKey[]) => string) {
+  const faults: string[] = []
+  const take = (file: string | undefined, path: PropertyKey[], use: (secret: string) => void) => {
+    try {
+      if (file) use(readSecret(file))
+    } catch (cause) {
+      const at = [...path, 'password_file']
+      faults.push(`${where(at)}"${dotted(at)}": expected a file of one line, the password: ${(cause as Error).message}`)
+    }
+  }
+  take(mqtt.password_file, ['mqtt'], (password) => {
+    mqtt.password = password
+  })
+  cameras.forEach((camera, i) => {
+    take(camera.password_file, ['cameras', i], (password) => {
+      camera.source = camera.source.replace('@', `:${encodeURIComponent(password)}@`)
+    })
+  })
+  if (faults.length) throw new ConfigError(faults.join('\n'))
 }
 
 /** Where the config file is: npm starts programs in the repository, not where it was called. */

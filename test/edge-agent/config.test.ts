@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import { allKeys } from '../../edge-agent/config-keys.ts'
 import { withoutSecrets } from '../../edge-agent/log.ts'
 import { demoBundle } from '../../edge-agent/paths.ts'
 import { parseConfig, readConfig } from '../../edge-agent/read-config.ts'
+import { publicConfig } from '../../edge-agent/secrets.ts'
 
 const parse = (text: string, env = {}, flags: string[] = []) => parseConfig({ name: 'agent.yaml', text }, env, flags)
 
@@ -109,6 +110,9 @@ describe('what is refused, and how', () => {
     ['cameras:\n  - { name: a, source: test, width: 640 }', '"width" and "height" come together'],
     ['mqtt: { url: "mqtt://h", cert: a.pem, key: b.pem }', 'agent.yaml:1:32: "mqtt.cert" needs an encrypted "mqtt.url"'],
     ['mqtt: { url: "mqtts://h", cert: a.pem }', '"mqtt.cert" and "mqtt.key" come together'],
+    ['mqtt: { url: "mqtt://h", password_file: a }', '"mqtt.password_file" needs "mqtt.username"'],
+    ['mqtt: { url: "mqtt://h", username: a, password: b, password_file: c }', 'exclude each other'],
+    ['cameras: [{ name: a, source: "rtsp://u:p@h", password_file: f }]', 'needs a source with a user and without a password'],
     ['mqtt: { username: a }', 'agent.yaml:1:19: "mqtt.username" needs "mqtt.url"'],
     ['mqtt: { url: "mqtt://h" }\nbroker: { port: 1 }', 'agent.yaml:2:17: "broker" is the agent\'s own broker'],
     ['a: b: c', 'agent.yaml:1:4: not YAML'],
@@ -135,6 +139,9 @@ describe('what is refused, and how', () => {
     expect(withoutSecrets('at rtsp://admin:se@cr/et@h:554/1?password=secret&x=1 failed')).toBe(
       'at rtsp://***@h:554/1?password=***&x=1 failed',
     )
+    expect(withoutSecrets(`rtspsrc user-id=me user-pw="my \\"secret" ! x passphrase='a b' ! y`)).toBe(
+      'rtspsrc user-id=me user-pw=*** ! x passphrase=*** ! y',
+    )
   })
 })
 
@@ -151,6 +158,36 @@ describe('paths', () => {
     const config = await readConfig(join(dir, 'a.yaml'), {}, [])
     expect(config.cameras[0]?.source).toBe(`file:${join(dir, 'drive.mp4')}`)
     expect(config.bundle).toBe(join(process.cwd(), 'deploy'))
+  })
+
+  test('passwords come out of files: beside the settings, by an absolute path, or from systemd', async () => {
+    await writeFile(join(dir, 'mqtt-password'), 'se cret\n')
+    await writeFile(join(dir, 'front'), 'p@ss/w:%')
+    await mkdir(join(dir, 'credentials'), { recursive: true })
+    const text = `mqtt: { url: "mqtt://h", username: u, password_file: mqtt-password }
+cameras: [{ name: a, source: "rtsp://me@h/1", password_file: ${join(dir, 'front')} }]`
+    await writeFile(join(dir, 's.yaml'), text)
+    const config = await readConfig(join(dir, 's.yaml'), {}, [])
+    expect(config.mqtt.password).toBe('se cret')
+    expect(config.cameras[0]?.source).toBe('rtsp://me:p%40ss%2Fw%3A%25@h/1')
+    await writeFile(join(dir, 'credentials/mqtt-password'), 'of systemd')
+    const env = { CREDENTIALS_DIRECTORY: join(dir, 'credentials') }
+    expect((await readConfig(join(dir, 's.yaml'), env, [])).mqtt.password).toBe('of systemd')
+    const shown = publicConfig(config)
+    expect(JSON.stringify(shown)).not.toMatch(/se cret|p%40ss/)
+    expect(shown.mqtt).toMatchObject({ username: 'u', password: '***' })
+    expect(shown.cameras[0]).toMatchObject({ name: 'a', source: 'rtsp://***@h/1', timeout_ms: 5000 })
+  })
+
+  test('a file without a password is refused where it is named', async () => {
+    await writeFile(join(dir, 'empty'), '\n')
+    const text = 'mqtt:\n  url: mqtt://h\n  username: u\n  password_file: '
+    await writeFile(join(dir, 's.yaml'), `${text}empty`)
+    await expect(readConfig(join(dir, 's.yaml'), {}, [])).rejects.toThrow(
+      `s.yaml:4:18: "mqtt.password_file": expected a file of one line, the password: ${join(dir, 'empty')} holds nothing`,
+    )
+    await writeFile(join(dir, 's.yaml'), `${text}none`)
+    await expect(readConfig(join(dir, 's.yaml'), {}, [])).rejects.toThrow(/s\.yaml:4:18: .*no such file/)
   })
 
   test('a file that is not there is named', async () => {
