@@ -39,6 +39,17 @@ export async function pictureSize(file: string | Buffer): Promise<Size> {
   return { width: autoOrient.width, height: autoOrient.height }
 }
 
+/**
+ * What pictures have in common that a decoder takes one after the other: kind of file, size, and how its numbers are stored.
+ * Read from the header alone. Throws, naming the file, where it cannot be read.
+ */
+export async function pictureForm(file: string): Promise<string> {
+  return named(file, async () => {
+    const { format, width, height, orientation = 1, channels, depth, chromaSubsampling } = await sharp(file).metadata()
+    return [format, width, height, orientation, channels, depth, chromaSubsampling].join(' ')
+  })
+}
+
 const upright = (file: string | Buffer): Sharp =>
   sharp(file, { ignoreIcc: true }).autoOrient().removeAlpha().toColourspace('srgb')
 

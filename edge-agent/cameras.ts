@@ -46,8 +46,9 @@ const settledMs = 30_000
 const silenceMs = 5000
 const startSilenceMs = 15_000
 const stopGraceMs = 1500
+export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
 /** Two pulls, two buses, and what Node itself needs. */
-const threads = '12'
+export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12' }
 
 /** Starts a camera, unless it is configured as switched off. */
 export function startCamera(config: CameraConfig, { input, preview, log }: CameraSurroundings, on: CameraListener): Camera {
@@ -89,31 +90,26 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     heardMs = performance.now()
     let again: Extract<FromCamera, { type: 'lost' }>['again'] = 'later'
     let said: string | undefined
-    const mine = startChild<ToCamera, FromCamera>(
-      join(build, 'edge-agent/capture/camera.js'),
-      { UV_THREADPOOL_SIZE: threads },
-      log,
-      {
-        message(message) {
-          heardMs = performance.now()
-          if (message.type === 'online') online(message.picture)
-          if (message.type === 'picture') on.picture(name, mine.pid ?? 0, message.frame, message.jpeg)
-          if (message.type === 'alive') {
-            on.frames(name, message.frames - seen)
-            seen = message.frames
-          }
-          if (message.type !== 'lost') return
-          said = message.reason
-          again = message.again
-          if (message.forgetPicture) picture = undefined
-        },
-        ended(reason) {
-          if (child !== mine) return
-          child = undefined
-          lost(said ?? `The camera process ${reason}`, again)
-        },
+    const mine = startChild<ToCamera, FromCamera>(cameraProgram, cameraEnvironment, log, {
+      message(message) {
+        heardMs = performance.now()
+        if (message.type === 'online') online(message.picture)
+        if (message.type === 'picture') on.picture(name, mine.pid ?? 0, message.frame, message.jpeg)
+        if (message.type === 'alive') {
+          on.frames(name, message.frames - seen)
+          seen = message.frames
+        }
+        if (message.type !== 'lost') return
+        said = message.reason
+        again = message.again
+        if (message.forgetPicture) picture = undefined
       },
-    )
+      ended(reason) {
+        if (child !== mine) return
+        child = undefined
+        lost(said ?? `The camera process ${reason}`, again)
+      },
+    })
     child = mine
     mine.send({ type: 'start', camera: config, input, preview, ...(picture && { picture }) })
     mine.send({ type: 'watched', watched })

@@ -24,6 +24,11 @@ export function readCommand(words: readonly string[]): Command {
   return command
 }
 
+/** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
+export const commands: Record<string, (args: string[]) => Promise<void>> = {
+  replay: async (args) => (await import('./replay/replay.ts')).replay(args),
+}
+
 const width = Math.max(...settings.map(({ flag }) => flag.length))
 
 export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and WebSocket, and a page to watch them.
@@ -32,6 +37,7 @@ export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and
   npm run agent -- --source rtsp://HOST/PATH      one camera, the rest by default
   npm run agent -- --config FILE                  settings from a YAML file
   npm run agent -- --config FILE --check          only says whether the settings are right
+  npm run agent -- replay --help                  a video, pictures or a recording through a bundle, for regression tests
 
 The smallest file:
 

@@ -46,6 +46,16 @@ interface Process {
   batches: number[]
 }
 
+export const segmentProgram = join(build, 'edge-agent/segment/segment.js')
+
+/** What TensorFlow needs to be told before it is loaded. */
+export const segmentEnvironment = (compute: Config['compute']): Record<string, string> => ({
+  UV_THREADPOOL_SIZE: '4',
+  TF_CPP_MIN_LOG_LEVEL: '2', // its errors, without its greetings
+  TF_FORCE_GPU_ALLOW_GROWTH: 'true', // a Jetson shares its memory with the system
+  ...(compute === 'cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
+})
+
 /** Starts the process with the config's bundle. */
 export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
@@ -60,17 +70,12 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   let stopped = false
   let timer: NodeJS.Timeout | undefined
 
-  const env = {
-    UV_THREADPOOL_SIZE: '4',
-    TF_CPP_MIN_LOG_LEVEL: '2', // its errors, without its greetings
-    TF_FORCE_GPU_ALLOW_GROWTH: 'true', // a Jetson shares its memory with the system
-    ...(config.compute === 'cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
-  }
+  const env = segmentEnvironment(config.compute)
 
   function launch() {
     if (stopped || next) return
     const socket = join(dir, `segment-${++count}.sock`)
-    const child = startChild<ToSegment, FromSegment>(join(build, 'edge-agent/segment/segment.js'), env, log, {
+    const child = startChild<ToSegment, FromSegment>(segmentProgram, env, log, {
       message(message) {
         mine.heardMs = performance.now()
         if (message.type === 'mask') on.mask(message)

@@ -2,7 +2,7 @@
 // end. Nothing native is loaded here and no picture is touched: cameras and the model live in processes of their own.
 import { openBundle } from '../deploy/bundle.ts'
 import { makeCameras } from './camera-list.ts'
-import { help, readCommand } from './command-line.ts'
+import { commands, help, readCommand } from './command-line.ts'
 import { greet, sayChecked } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
@@ -76,8 +76,15 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   greet(log, config, { page: site, broker: mqtt.url, model: manifest.name })
 }
 
-const command = readCommand(process.argv.slice(2))
-if (command.help) console.log(help)
+const words = process.argv.slice(2)
+const command = readCommand(words)
+const other = commands[words[0] ?? '']
+if (other)
+  other(words.slice(1)).catch((error: Error) => {
+    console.error(error.message)
+    process.exitCode = 1
+  })
+else if (command.help) console.log(help)
 else
   run(command).catch((error: Error) => {
     console.error(error instanceof ConfigError ? error.message : `The agent cannot start: ${error.message}`)

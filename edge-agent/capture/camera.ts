@@ -5,12 +5,13 @@ import { connect, type Socket } from 'node:net'
 import { withoutSecrets } from '../log.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import type { Region } from '../wire.ts'
-import { captureClock } from './capture-clock.ts'
+import { captureClock, systemClocks } from './capture-clock.ts'
 import { yuvMeaning, yuvToRgb } from './colour.ts'
 import { type Frame, frameChoice } from './frame-choice.ts'
+import { frameLine } from './frame-line.ts'
 import { readPacket } from './gdp.ts'
 import { type AppSink, type BusMessage, hasElement, makePipeline, type Pipeline } from './gstreamer.ts'
-import type { FromCamera, ToCamera } from './messages.ts'
+import type { FromCamera, Replay, ToCamera } from './messages.ts'
 import { modelPicture } from './model-picture.ts'
 import { type CameraPicture, cameraPipeline, isYuv, probeText } from './pipeline.ts'
 import { type Hardware, loops, noHardware } from './source.ts'
@@ -86,26 +87,42 @@ function probe({ camera }: Start, hardware: Hardware): Promise<CameraPicture> {
   })
 }
 
-/** Calls back for every timed buffer of a sink, and once when there will be no more. */
-function pullAll(pipeline: Pipeline, name: string, each: (pts: bigint, payload: Buffer) => void) {
+/** Calls back for every timed buffer of a sink, and when there will be no more. `again` may put the next one off. */
+function pullAll(
+  pipeline: Pipeline,
+  name: string,
+  each: (pts: bigint, payload: Buffer) => void,
+  again = (pull: () => void) => pull(),
+  over = () => {},
+) {
   const sink = pipeline.findChild(name) as AppSink
   const pull = () =>
     sink.pull((packet) => {
-      if (!packet) return // the bus says why
+      if (!packet) return over() // the bus says why
       const buffer = readPacket(packet)
       if (buffer) each(buffer.pts, buffer.payload)
-      pull()
+      again(pull)
     })
   pull()
 }
 
+/** Capture times of a replay, the same in each. */
+function mediaTimes({ frames }: Replay): ReturnType<typeof captureClock> {
+  let count = 0
+  return (pts) => ({
+    monotonicMicros: systemClocks.monotonicMicros(),
+    wallMicros: frames?.[count++]?.capturedMicros ?? Number(pts / 1000n),
+  })
+}
+
 function play(start: Start, picture: CameraPicture, hardware: Hardware) {
-  const { camera, input, preview } = start
-  const { text, region, target } = cameraPipeline(camera, picture, input, preview, hardware)
+  const { camera, input, preview, replay } = start
+  const { text, region, target } = cameraPipeline(camera, picture, input, preview, hardware, replay !== undefined)
   const toRgb = isYuv(picture) ? yuvToRgb(yuvMeaning(picture.colorimetry, input)) : undefined
   const layout = { target, model: input, yuvToRgb: toRgb }
-  const timesOf = captureClock()
-  const choice = frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
+  const timesOf = replay ? mediaTimes(replay) : captureClock()
+  const line = replay && frameLine()
+  const choice = line ?? frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
   let frames = 0
   let heardMs = performance.now() + camera.timeout_ms * (patienceForFirst - 1)
 
@@ -115,10 +132,17 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     if (message.type === 'error') lost(reasonOf(message))
     if (message.type === 'segment-done') pipeline.seek(0, segmentSeek)
     if (message.type !== 'eos') return
+    if (line) return finished('stream')
     if (loops(camera) && frames > 0) lost('The video could not be wound back', 'now')
     else if (camera.loop === false) lost('The video has ended', 'never')
     else lost('The stream has ended')
   })
+  /** The stream's end and that of the pulls come in any order; none of the two alone is the end. */
+  const still = new Set(['stream', 'pulls'])
+  function finished(part: string) {
+    still.delete(part)
+    if (still.size === 0) line?.end(() => tell({ type: 'finished', frames }))
+  }
   pipeline.play()
 
   let pictureDue = false
@@ -138,7 +162,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     openShutter(true)
   }
 
-  pullAll(pipeline, 'model', (pts, buffer) => {
+  const newFrame = (pts: bigint, buffer: Buffer) => {
     heardMs = performance.now()
     frames++
     if (frames === 1) {
@@ -148,7 +172,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     choice.add({ number: frames, pts, ...timesOf(pts), buffer })
     giveFrame?.()
     if (shutter) openWhenDue(pts)
-  })
+  }
+  pullAll(pipeline, 'model', newFrame, line?.whenRoom, () => line && finished('pulls'))
   if (shutter)
     pullAll(pipeline, 'preview', (pts, jpeg) => {
       if (pts > openedAt) openShutter(false) // else it was asked for before, and the next one is due already
@@ -163,7 +188,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     const header = {
       camera: camera.name,
       process: process.pid,
-      frame: frame.number,
+      frame: replay?.frames?.[frame.number - 1]?.number ?? frame.number,
       capturedMicros: frame.wallMicros,
       capturedMonotonicMicros: frame.monotonicMicros,
       cameraWidth: width,
@@ -183,6 +208,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
 
   setInterval(() => tell({ type: 'alive', frames }), 1000)
   setInterval(() => {
+    if (line && !asked) heardMs = performance.now() // held up by the model
     if (performance.now() - heardMs > camera.timeout_ms)
       lost(frames ? `No picture for ${camera.timeout_ms / 1000} s` : 'The camera answered but sent no picture')
   }, 250)

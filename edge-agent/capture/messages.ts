@@ -3,6 +3,12 @@ import type { ModelInput } from '../../deploy/bundle.ts'
 import type { CameraConfig, Config } from '../config.ts'
 import type { CameraPicture } from './pipeline.ts'
 
+/** Every frame is given, in order and as fast as it is taken; `finished` follows. */
+export interface Replay {
+  /** Number and capture time of each frame; left out, they are counted from 1 and timed as the stream says. */
+  frames?: { number: number; capturedMicros: number }[]
+}
+
 export type ToCamera =
   | {
       type: 'start'
@@ -11,6 +17,7 @@ export type ToCamera =
       preview: Config['preview']
       /** What the camera gave last time, which saves asking it again. */
       picture?: CameraPicture
+      replay?: Replay
     }
   /** Where the process that segments listens; frames go there, straight. */
   | { type: 'segment'; socket: string }
@@ -25,5 +32,7 @@ export type FromCamera =
   | { type: 'picture'; frame: number; jpeg: Uint8Array }
   /** Every second: a sign of life with the frames so far. */
   | { type: 'alive'; frames: number }
+  /** Of a replay: so many frames were there, and all are given or on their way. */
+  | { type: 'finished'; frames: number }
   /** The last word: why it ends, and when to start it again. `now`: a video that could not be wound back. */
   | { type: 'lost'; reason: string; again: 'later' | 'now' | 'never'; forgetPicture: boolean }

@@ -23,7 +23,8 @@ export interface CameraPipeline {
 }
 
 /** Pulls hold the newest few: one is taken at a time, and events of the stream come through the same door. */
-const sink = (name: string) => `gdppay ! appsink name=${name} max-buffers=8 drop=true sync=false async=false`
+const sink = (name: string, every = false) =>
+  `gdppay ! appsink name=${name} max-buffers=8 drop=${!every} sync=false async=false`
 /** Keeps the newest frame and lets the others go, so that nothing behind it can hold a camera up. */
 const newest = 'queue max-size-buffers=1 max-size-bytes=0 max-size-time=0 leaky=downstream'
 
@@ -39,6 +40,7 @@ export const probeText = (camera: CameraConfig, hardware: Hardware) =>
  * The pipeline of a camera that gives pictures of a known size. Its sinks `model` (Y444 or RGB of the target's size, as
  * `modelPicture` takes it) and `preview` (JPEG) give GDP packets, whose times pair them. The element `shutter` lets a preview through while
  * its drop-probability is 0. A change of the picture's size breaks the pipeline, since nothing in it would fit any more.
+ * `every`: the source waits for whoever takes the frames, and none is dropped.
  */
 export function cameraPipeline(
   camera: CameraConfig,
@@ -46,6 +48,7 @@ export function cameraPipeline(
   input: ModelInput,
   preview: Config['preview'],
   hardware: Hardware,
+  every = false,
 ): CameraPipeline {
   const { source, target } = fitGeometry(picture, input)
   // An element, since two caps in a row are no pipeline text.
@@ -53,17 +56,17 @@ export function cameraPipeline(
   const video = `${sourceText(camera, hardware)} ! ${same}`
   const branches = [
     [
-      newest,
+      every ? '' : newest,
       crop(picture, source),
       ...scale(source, target),
       `videoconvert dither=none ! video/x-raw,format=${isYuv(picture) ? 'Y444' : 'RGB'}`,
-      sink('model'),
+      sink('model', every),
     ],
     preview.fps > 0 ? previewBranch(picture, preview, hardware) : [],
   ]
   const text = [
     loops(camera) ? `${video} ! ${seekable}` : video,
-    `! identity single-segment=true${isVideo(camera.source) ? ' sync=true' : ''} ! tee name=frames`,
+    `! identity single-segment=true${isVideo(camera.source) && !every ? ' sync=true' : ''} ! tee name=frames`,
     ...branches.filter(({ length }) => length).map((branch) => `frames. ! ${branch.filter(Boolean).join(' ! ')}`),
   ].join(' ')
   return { text, region: modelRegion(picture, input), target }
