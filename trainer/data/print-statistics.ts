@@ -6,9 +6,9 @@ import { groupSkipped, type Statistics } from './check-dataset.ts'
 const sizesShown = 4
 const drivesShown = 6
 
-/** A few aligned lines, without a line end at the end. */
-export function formatStatistics(statistics: Statistics): string {
-  const { name, licence, trainingPictures, train, val, drivesAside, testPictures, total, labels, sizes, classes } = statistics
+/** What there is to tell of a data set, each with its title. */
+export function factsOf(statistics: Statistics): [title: string, text: string][] {
+  const { licence, trainingPictures, train, val, drivesAside, testPictures, total, labels, sizes, classes } = statistics
   const counts = [trainingPictures, testPictures, total, labels]
   const wide = Math.max(...counts.map((count) => String(count).length))
   const number = (count: number) => String(count).padStart(wide)
@@ -20,7 +20,7 @@ export function formatStatistics(statistics: Statistics): string {
       : drivesAside.length > 0
         ? ` (${drivesAside.length > 1 ? 'drives' : 'drive'} ${drivesAside.join(', ')})`
         : ''
-  const rows: [string, string][] = [
+  return [
     ['training pictures', `${number(trainingPictures)}   ${train} to train on, ${val} to validate on${drives}`],
     ['test pictures', number(testPictures)],
     ['total', number(total)],
@@ -39,8 +39,13 @@ export function formatStatistics(statistics: Statistics): string {
       `${number(files.length)}   ${reason}: ${basename(files[0]!)}${files.length > 1 ? ', …' : ''}`,
     ]),
   ]
+}
+
+/** A few aligned lines, without a line end at the end. */
+export function formatStatistics(statistics: Statistics): string {
+  const rows = factsOf(statistics)
   const width = Math.max(...rows.map(([title]) => title.length))
-  return [name, ...rows.map(([title, text]) => `  ${title.padEnd(width)}  ${text}`)].join('\n')
+  return [statistics.name, ...rows.map(([title, text]) => `  ${title.padEnd(width)}  ${text}`)].join('\n')
 }
 
 /** Prints the statistics on standard output. */

@@ -3,11 +3,11 @@ import sharp from 'sharp'
 import { decodePicture } from '../../deploy/fit-picture.ts'
 import { type Dataset, ignore, type Sample } from '../data/dataset.ts'
 import { fitLabel } from '../data/fit-label.ts'
-import { formatStatistics } from '../data/print-statistics.ts'
+import { factsOf } from '../data/print-statistics.ts'
 import { escapeHtml } from '../report/chart.ts'
 import { unseen } from '../report/overlay.ts'
 import { style } from '../report/report-style.ts'
-import { percent } from '../report/report-tables.ts'
+import { factsTable, percent } from '../report/report-tables.ts'
 import type { DriveShares, Inspected, Suspect } from './find-suspects.ts'
 
 const pictureWidth = 600
@@ -57,16 +57,17 @@ export async function inspectPage(dataset: Dataset, found: Inspected): Promise<s
     faults.length > 0
       ? `<p class="warn">Training refuses this data until mended:<br>${faults.slice(0, 20).map(escapeHtml).join('<br>')}${faults.length > 20 ? `<br>and ${faults.length - 20} more` : ''}</p>`
       : '',
-    `<div class="card scroll" style="margin-top:20px"><pre>${escapeHtml(formatStatistics(statistics))}</pre></div>`,
+    `<div class="card" style="margin-top:20px">${factsTable(factsOf(statistics).map(([title, text]) => [title, text.trim().replace('   ', ': ')]))}</div>`,
     `<h2>Classes</h2>${sharesTable(dataset, shares)}`,
     `<h2>Worth a second look</h2>${sections.join('') || '<p>Nothing: every label has road and something else, lies where its picture has it, and no validation picture is nearly trained on.</p>'}`,
     `<h2>Pictures with their labels</h2>${legend(dataset)}<div class="pictures">${(await Promise.all(samples.map((sample) => figure(dataset, sample, sample.drive)))).join('')}</div>`,
   ]
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(dataset.name)}: a look at the data</title><style>${style}pre { margin: 0; white-space: pre-wrap; font-size: 13px; line-height: 1.5; }
+<title>${escapeHtml(dataset.name)}: a look at the data</title><style>${style}
+.shares :is(th, td):first-child { position: sticky; left: 0; background: var(--surface); white-space: nowrap; }
 .swatch { display: inline-block; width: 14px; height: 14px; border-radius: 3px; margin-right: 7px; vertical-align: -2px; }
-.pictures figcaption { flex-wrap: wrap; }</style></head>
+.pictures figcaption { flex-wrap: wrap; } .pictures figcaption b { white-space: normal; }</style></head>
 <body>${body.filter((part) => part).join('\n')}</body></html>
 `
 }
@@ -89,7 +90,7 @@ function sharesTable({ classes, road }: Dataset, shares: readonly DriveShares[])
     (one) =>
       `<tr><td>${escapeHtml(one.drive)}</td><td>${one.split}</td><td class="n">${one.pictures}</td>${order.map((id) => `<td class="n">${percent(one.shares[id]!)}</td>`).join('')}<td class="n">${percent(one.ignored)}</td></tr>`,
   )
-  return `<div class="card scroll"><p class="note">Shares of the labelled pixels; what is ignored, of all.</p><table><tr><th>drive</th><th>split</th><th class="n">pictures</th>${head}<th class="n">ignored</th></tr>${rows.join('')}</table></div>`
+  return `<div class="card"><p class="note">Shares of the labelled pixels; what is ignored, of all.</p><div class="scroll"><table class="shares"><tr><th>drive</th><th>split</th><th class="n">pictures</th>${head}<th class="n">ignored</th></tr>${rows.join('')}</table></div></div>`
 }
 
 /** The picture with its classes painted over it, as JPEG within the page. */

@@ -124,6 +124,10 @@ export function plot({ box, x, y, lines, marks = [] }: Plot): string {
   ].join('')
 }
 
-/** An SVG as wide as its place in the page, and words for those who do not see it. */
-export const chart = (label: string, size: { width: number; height: number }, inside: string) =>
-  `<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(label)}">${inside}</svg>`
+/** An SVG as wide as its place in the page, shown where the page has its look, and words for those who do not see it. */
+export const chart = (
+  label: string,
+  { look, size }: { look: string; size: { width: number; height: number } },
+  inside: string,
+) =>
+  `<svg class="${look}" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(label)}">${inside}</svg>`

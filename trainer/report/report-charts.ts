@@ -1,6 +1,6 @@
 // The charts of a run's report, as SVG for its page.
 import type { Breakdown } from '../metrics/measure.ts'
-import { type Axis, chart, type Line, percentAxis, plot, roundTicks } from './chart.ts'
+import { type Axis, type Box, chart, type Line, percentAxis, plot, roundTicks } from './chart.ts'
 import type { EpochRow } from './log.ts'
 import { accuracyRange, logTicks, lossTitle } from './plots.ts'
 
@@ -13,12 +13,26 @@ export interface Curves {
 
 /** A chart with the lines that its legend names. */
 export interface Figure {
+  /** Drawn twice, for a wide and a narrow page, which shows the one that fits: letters have the same size in both. */
   svg: string
   lines: readonly Line[]
 }
 
-const size = { width: 560, height: 350 }
-const box = { x: 64, y: 22, width: 476, height: 270 }
+interface Sheet {
+  look: 'wide' | 'narrow'
+  size: { width: number; height: number }
+  box: Box
+}
+
+const sheets: readonly Sheet[] = [
+  { look: 'wide', size: { width: 560, height: 350 }, box: { x: 64, y: 22, width: 476, height: 270 } },
+  { look: 'narrow', size: { width: 320, height: 280 }, box: { x: 58, y: 22, width: 250, height: 200 } },
+]
+
+const figure = (label: string, lines: readonly Line[], inside: (sheet: Sheet) => string): Figure => ({
+  svg: sheets.map((sheet) => chart(label, sheet, inside(sheet))).join(''),
+  lines,
+})
 
 /** How the lines of other runs differ from those of this one. */
 export const otherDashes = ['7 4', '2 3', '10 3 2 3']
@@ -60,8 +74,8 @@ export function accuracyChart(rows: readonly EpochRow[], compared: readonly Curv
   )
   const y = percentAxis('Validation measure (%)', min, max, ticks)
   const marks = [{ x: bestEpoch, label: `kept: epoch ${bestEpoch}` }]
-  const inside = plot({ box, x: epochAxis(rows, compared), y, lines, marks })
-  return { svg: chart('Accuracy on the validation pictures against epochs', size, inside), lines }
+  const x = epochAxis(rows, compared)
+  return figure('Accuracy on the validation pictures against epochs', lines, ({ box }) => plot({ box, x, y, lines, marks }))
 }
 
 /** Loss of training and validation against epochs; of other runs that of validation. */
@@ -86,7 +100,8 @@ export function lossChart(rows: readonly EpochRow[], compared: readonly Curves[]
     logarithmic,
   }
   const marks = [{ x: bestEpoch, label: `kept: epoch ${bestEpoch}` }]
-  return { svg: chart('Loss against epochs', size, plot({ box, x: epochAxis(rows, compared), y, lines, marks })), lines }
+  const x = epochAxis(rows, compared)
+  return figure('Loss against epochs', lines, ({ box }) => plot({ box, x, y, lines, marks }))
 }
 
 /** Recall and precision in percent at thresholds 255/255 down to 0; those at which nothing is called road are left out. */
@@ -108,15 +123,18 @@ export function precisionRecallChart(breakdown: Pick<Breakdown, 'curve'>, compar
   ]
   const maxF: Line = { name: 'MaxF', points: [point], colour: 'orange', width: 4, dots: true }
   const lines = [...curves, maxF]
-  const whole = plot({ box, x: percentAxis('Recall (%)'), y: percentAxis('Precision (%)'), lines })
   const zoomed = point[0] > 90 && point[1] > 90
   const from = point[0] > 95 && point[1] > 95 ? 95 : 90
   const close = percentAxis('', from, 100, from === 95 ? [95, 97.5, 100] : [90, 95, 100])
-  const inset = { x: box.x + 74, y: box.y + 70, width: 230, height: 132 }
-  const corner = zoomed
-    ? `<rect class="inset" x="${inset.x - 48}" y="${inset.y - 26}" width="${inset.width + 66}" height="${inset.height + 52}"/><text class="quiet" x="${inset.x}" y="${inset.y - 8}">from ${from} % on</text>${plot({ box: inset, x: close, y: close, lines })}`
-    : ''
-  return { svg: chart('Precision against recall at 256 thresholds', size, whole + corner), lines }
+  return figure('Precision against recall at 256 thresholds', lines, ({ look, box }) => {
+    const whole = plot({ box, x: percentAxis('Recall (%)'), y: percentAxis('Precision (%)'), lines })
+    if (!zoomed) return whole
+    const inset =
+      look === 'wide'
+        ? { x: box.x + 74, y: box.y + 70, width: 230, height: 132 }
+        : { x: box.x + 56, y: box.y + 54, width: 140, height: 90 }
+    return `${whole}<rect class="inset" x="${inset.x - 48}" y="${inset.y - 26}" width="${inset.width + 66}" height="${inset.height + 52}"/><text class="quiet" x="${inset.x}" y="${inset.y - 8}">from ${from} % on</text>${plot({ box: inset, x: close, y: close, lines })}`
+  })
 }
 
 /** Precision, recall and F1 against the confidence from which on a pixel is called road. */
@@ -132,14 +150,9 @@ export function thresholdChart({ curve: { precision, recall, f } }: Pick<Breakdo
     [...precision, ...recall].filter((value) => value > 0).map((value) => 100 * value),
   )
   const ticks = roundTicks(min, max, Math.round((max - min) / interval))
-  const inside = plot({
-    box,
-    x,
-    y: percentAxis('On all validation pixels (%)', min, max, ticks),
-    lines,
-    marks: [{ x: threshold, label: `MaxF at ${threshold.toFixed(2)}` }],
-  })
-  return { svg: chart('Precision, recall and F1 against the threshold', size, inside), lines }
+  const y = percentAxis('On all validation pixels (%)', min, max, ticks)
+  const marks = [{ x: threshold, label: `MaxF at ${threshold.toFixed(2)}` }]
+  return figure('Precision, recall and F1 against the threshold', lines, ({ box }) => plot({ box, x, y, lines, marks }))
 }
 
 /** Reliability diagram: of the pixels of each confidence, how many are road; and below, how many such pixels there are. */
@@ -157,24 +170,19 @@ export function calibrationChart(breakdown: Pick<Breakdown, 'calibration'>, comp
       other ? [{ name, points: points(other.calibration), colour: 'blue', dashes, width: 1.6 }] : [],
     ),
   ]
-  const upper = { ...box, height: 186 }
-  const lower = { ...box, y: box.y + 222, height: 48 }
   const all = breakdown.calibration.bins.reduce((sum, { pixels }) => sum + pixels, 0)
   const logarithm = (pixels: number) => Math.max(0, Math.log10((1e4 * pixels) / all)) / 4
-  const bars = breakdown.calibration.bins.map(({ confidence, pixels }) => {
-    const bin = Math.min(15, Math.floor((confidence * 255) / 16))
-    const height = lower.height * logarithm(pixels)
-    return `<rect x="${(lower.x + (bin * lower.width) / 16 + 1.5).toFixed(1)}" y="${(lower.y + lower.height - height).toFixed(1)}" width="${(lower.width / 16 - 3).toFixed(1)}" height="${height.toFixed(1)}" fill="var(--blue)" opacity="0.55"><title>${((100 * pixels) / all).toPrecision(3)} % of the pixels</title></rect>`
-  })
+  const y = percentAxis('Really road (%)', 0, 100, [0, 25, 50, 75, 100])
   const share: Axis = { title: '', min: 0, max: 4, ticks: [0, 2, 4], digits: (power) => `${10 ** (power - 2)} %` }
-  const inside =
-    plot({ box: upper, x, y: percentAxis('Really road (%)', 0, 100, [0, 25, 50, 75, 100]), lines }) +
-    plot({
-      box: lower,
-      x: { ...x, title: "The model's confidence that a pixel is road; below: share of pixels" },
-      y: share,
-      lines: [],
-    }) +
-    bars.join('')
-  return { svg: chart('Share of pixels that are road against the confidence of the model', size, inside), lines }
+  return figure('Share of pixels that are road against the confidence of the model', lines, ({ box }) => {
+    const upper = { ...box, height: box.height - 84 }
+    const lower = { ...box, y: box.y + box.height - 48, height: 48 }
+    const bars = breakdown.calibration.bins.map(({ confidence, pixels }) => {
+      const bin = Math.min(15, Math.floor((confidence * 255) / 16))
+      const height = lower.height * logarithm(pixels)
+      return `<rect x="${(lower.x + (bin * lower.width) / 16 + 1.5).toFixed(1)}" y="${(lower.y + lower.height - height).toFixed(1)}" width="${(lower.width / 16 - 3).toFixed(1)}" height="${height.toFixed(1)}" fill="var(--blue)" opacity="0.55"><title>${((100 * pixels) / all).toPrecision(3)} % of the pixels</title></rect>`
+    })
+    const below = plot({ box: lower, x: { ...x, title: 'Confidence that a pixel is road' }, y: share, lines: [] })
+    return plot({ box: upper, x, y, lines }) + below + bars.join('')
+  })
 }

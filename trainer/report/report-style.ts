@@ -27,7 +27,7 @@ p { margin: 0 0 12px; max-width: 84ch; }
 .note { font-size: 14px; }
 .lead { font-size: 17px; margin: 14px 0 0; }
 .lead, .head { max-width: none; }
-.warn { border-left: 3px solid var(--orange); padding: 2px 0 2px 14px; margin: 16px 0 0; max-width: 84ch; }
+.warn { border-left: 3px solid var(--orange); padding: 2px 0 2px 14px; margin: 16px 0 0; max-width: 84ch; overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)); gap: 12px; margin: 24px 0 0; padding: 0; list-style: none; }
 .tiles li, .card { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; }
 .tiles b { display: block; font-size: 28px; line-height: 1.25; font-weight: 650; }
@@ -38,6 +38,7 @@ p { margin: 0 0 12px; max-width: 84ch; }
 .stack { display: grid; gap: 16px; align-content: start; }
 .card { margin: 0; min-width: 0; }
 svg { display: block; width: 100%; height: auto; }
+svg.narrow { display: none; }
 svg text { font-size: 13px; fill: var(--quiet); }
 svg text.title { fill: var(--ink); }
 svg .grid { stroke: var(--line); fill: none; }
@@ -51,8 +52,17 @@ th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var
 th { color: var(--quiet); }
 tr:last-child > * { border-bottom: 0; }
 td.n, th.n { text-align: right; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
+.facts td { overflow-wrap: anywhere; }
+.facts th { white-space: nowrap; }
+/* A shade at the side to which there is more, which the surface that moves along covers where there is none. */
+.scroll {
+  --more: color-mix(in srgb, var(--ink) 32%, transparent); overflow-x: auto; background:
+  linear-gradient(to right, var(--surface) 50%, transparent) left / 40px 100% no-repeat local,
+  linear-gradient(to left, var(--surface) 50%, transparent) right / 40px 100% no-repeat local,
+  linear-gradient(to right, var(--more), transparent) left / 14px 100% no-repeat,
+  linear-gradient(to left, var(--more), transparent) right / 14px 100% no-repeat, var(--surface);
+}
+.card.scroll { background-color: var(--surface); }
 .confusion { width: auto; min-width: 60%; margin: 10px 0; }
 .confusion th, .confusion td { border: 0; padding: 10px 14px; }
 .confusion td { text-align: center; min-width: 92px; border: 2px solid var(--surface); border-radius: 8px; overflow-wrap: normal; }
@@ -68,6 +78,11 @@ td { overflow-wrap: anywhere; }
 .pictures figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; }
 footer { margin-top: 44px; font-size: 13px; color: var(--quiet); }
-@media (max-width: 600px) { body { padding: 24px 16px 40px; } .card { overflow-x: auto; } .card > svg { min-width: 460px; } }
+@media (max-width: 600px) {
+  body { padding: 24px 16px 40px; }
+  svg.wide { display: none; } svg.narrow { display: block; }
+  .confusion th, .confusion td { padding: 8px 6px; } .confusion td { min-width: 0; }
+  .confusion.many td, .confusion.many th { padding: 4px 2px; }
+}
 @media print { body { background: none; padding: 0; } .card, .tiles li { break-inside: avoid; } }
 `

@@ -134,12 +134,14 @@ export function birdsEyeTable(categories: ReadonlyMap<string, CategoryMeasures>)
   return `<div class="card scroll" style="margin-top:16px"><h3>In bird's-eye view</h3><p class="note">As on KITTI's leaderboard: of the plane of the road, 10 m to both sides and 6 m to 46 m ahead, in cells of 5 cm. What the model does not see counts as not road.</p><table><tr><th></th><th class="n">pictures</th>${names.map((name) => `<th class="n">${name}</th>`).join('')}</tr>${rows.join('')}</table></div>`
 }
 
+/** What things are, a line each. */
+export const factsTable = (facts: readonly (readonly [name: string, told: string])[]): string =>
+  `<table class="facts">${facts.map(([name, told]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(told)}</td></tr>`).join('')}</table>`
+
 function list(title: string, entries: Record<string, unknown>): string {
-  const rows = Object.entries(entries).map(
-    ([name, value]) =>
-      `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(typeof value === 'object' ? JSON.stringify(value) : String(value))}</td></tr>`,
-  )
-  return `<div class="card scroll"><h3>${title}</h3><table>${rows.join('')}</table></div>`
+  const told = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value))
+  const facts = Object.entries(entries).map(([name, value]) => [name, told(value)] as const)
+  return `<div class="card scroll"><h3>${title}</h3>${factsTable(facts)}</div>`
 }
 
 /** What the model is, what it was trained on and with which settings. */

@@ -104,7 +104,7 @@ const roadCards = ({ measures, breakdown }: Validation, compared: readonly Compa
   ),
   card(
     'Calibration',
-    `Whether confidences mean what they say: expected calibration error ${percent(breakdown.calibration.error, 2)}.`,
+    `Whether confidences mean what they say: expected calibration error ${percent(breakdown.calibration.error, 2)}. Below: the share of pixels of each confidence.`,
     calibrationChart(breakdown, compared),
   ),
 ]

@@ -1,12 +1,14 @@
 // What the look at a data set finds: in a made set with faults, and in real pictures with labels moved on purpose.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import { describe, expect, it, vi } from 'vitest'
 import type { Dataset } from '../../../trainer/data/dataset.ts'
 import { random } from '../../../trainer/data/random.ts'
 import { inspectDataset } from '../../../trainer/inspect/find-suspects.ts'
 import { inspect } from '../../../trainer/inspect/inspect.ts'
+import { chromiumPath, launchChromium } from '../../dashboard/browser.ts'
 import { black, madeFolder, magenta, openDataset, paint, realData, red, writePicture } from '../data/made-sets.ts'
 
 const [width, height] = [240, 120]
@@ -88,6 +90,15 @@ describe('a look at a data set', () => {
     expect(page.match(/src="data:image\/jpeg;base64,/g)!.length).toBeGreaterThan(6)
     await expect(inspect(['--data', `kitti:${join(dir, 'nowhere')}`])).rejects.toThrow(/Expected KITTI's road data/)
     await expect(inspect([])).rejects.toThrow(/Expected --data LAYOUT:PATH/)
+    if (!chromiumPath) return
+    const browser = await launchChromium()
+    const phone = await browser.newPage({ viewport: { width: 390, height: 800 } })
+    await phone.goto(pathToFileURL(join(out, 'report.html')).href)
+    expect(await phone.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    expect(await phone.locator('.facts').textContent()).toMatch(/training pictures11: 7 to train on, 4 to validate on/)
+    // A row of the table of classes is one line of text.
+    expect((await phone.locator('.shares tr', { hasText: 'train' }).boundingBox())!.height).toBeLessThan(40)
+    await browser.close()
   })
 
   it.skipIf(!realData)('suspects real labels moved by 12 of 480 pixels, and none as they are', async () => {

@@ -137,7 +137,17 @@ describe.skipIf(!chromiumPath)(`the report in Chromium${noChromium}`, () => {
       expect(await page.locator('.lead').textContent()).toContain('finds 87.5 % of the road')
       expect(await page.locator('.tiles li').first().textContent()).toContain('87.5 %')
       expect(await page.locator('tr', { hasText: 'latency' }).textContent()).toContain('12.3 ms a picture')
-      expect(await page.locator('svg[role=img]').count()).toBe(5)
+      const charts = page.locator('svg[role=img]:visible')
+      expect(await charts.count()).toBe(5)
+      // Letters as large as they are meant, and all of the chart within its card.
+      const scales = await charts.evaluateAll((all) =>
+        all.map((one) => one.getBoundingClientRect().width / Reflect.get(one, 'viewBox').baseVal.width),
+      )
+      for (const scale of scales) expect(scale).toBeGreaterThan(0.9)
+      const cut = await page
+        .locator('.card')
+        .evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth).length)
+      expect(cut).toBe(0)
       const drawn = await page.locator('img').evaluateAll((images) => images.map((image) => Reflect.get(image, 'naturalWidth')))
       expect(drawn).toEqual([width])
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(size)
