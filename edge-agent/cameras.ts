@@ -5,8 +5,9 @@ import type { ModelInput } from '../deploy/bundle.ts'
 import type { FromCamera, ToCamera } from './capture/messages.ts'
 import type { CameraPicture } from './capture/pipeline.ts'
 import type { CameraConfig, Config } from './config.ts'
-import { type Log, withoutSecrets } from './log.ts'
+import type { Log } from './log.ts'
 import { build } from './paths.ts'
+import { withoutSecrets } from './redact.ts'
 import { type Child, retryDelayMs, startChild } from './supervise.ts'
 import { type CameraEvent, type CameraStatus, wireVersion } from './wire.ts'
 
@@ -47,8 +48,8 @@ const silenceMs = 5000
 const startSilenceMs = 15_000
 const stopGraceMs = 1500
 export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
-/** Two pulls, two buses, and what Node itself needs. */
-export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12' }
+/** Two pulls, two buses, and what Node itself needs. And memory in few pools, since frames go from thread to thread. */
+export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12', MALLOC_ARENA_MAX: '2' }
 
 /** Starts a camera, unless it is configured as switched off. */
 export function startCamera(config: CameraConfig, { input, preview, log }: CameraSurroundings, on: CameraListener): Camera {

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { demoBundle } from './paths.ts'
+import { sourceKind } from './source-kind.ts'
 
 /** One level of an MQTT topic: no `/`, no wildcard, no space. */
 const topicLevel = z.string().regex(/^[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#"')
@@ -133,9 +134,3 @@ export const Config = z
 
 export type Config = z.infer<typeof Config>
 export type CameraConfig = z.infer<typeof CameraConfig>
-
-/** What a source is, by how it begins: `test`, `demo`, `file`, `rtsp`, `v4l2`, `csi` or `gst`. */
-export function sourceKind(source: string): string {
-  const kind = source.split(':')[0] ?? ''
-  return kind === 'rtsps' ? 'rtsp' : kind
-}

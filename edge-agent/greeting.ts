@@ -2,7 +2,8 @@
 import { hostname } from 'node:os'
 import { sourceFault } from './capture/source-fault.ts'
 import type { Config } from './config.ts'
-import { type Log, withoutSecrets } from './log.ts'
+import type { Log } from './log.ts'
+import { withoutSecrets } from './redact.ts'
 import type { Site } from './serve/site.ts'
 
 export interface Places {

@@ -6,10 +6,11 @@ import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { nearest } from '../deploy/nearest.ts'
-import { Config, sourceKind } from './config.ts'
+import { Config } from './config.ts'
 import { knownKeys, settings } from './config-keys.ts'
-import { withoutSecrets } from './log.ts'
+import { withoutSecrets } from './redact.ts'
 import { readSecret } from './secrets.ts'
+import { sourceKind } from './source-kind.ts'
 
 /** Refused settings: one line each, for a person. */
 export class ConfigError extends Error {}

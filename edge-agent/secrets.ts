@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { Config } from './config.ts'
 import { schemaAt } from './config-keys.ts'
-import { withoutSecrets } from './log.ts'
+import { withoutSecrets } from './redact.ts'
 
 /** What stands for a secret where settings are shown. */
 export const hidden = '***'

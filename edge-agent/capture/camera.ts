@@ -2,7 +2,9 @@
 // segments whenever that asks. It lives as long as the connection to the camera does: whatever goes wrong, it says why and
 // ends, and main starts another. (A stopped pipeline would leave a thread parked and memory behind in the binding.)
 import { connect, type Socket } from 'node:net'
-import { withoutSecrets } from '../log.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { withoutSecrets } from '../redact.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import type { Region } from '../wire.ts'
 import { captureClock, systemClocks } from './capture-clock.ts'
@@ -26,6 +28,10 @@ const segmentSeek = 8
 const patienceForFirst = 3
 /** Pictures a second while nobody looks, so that the latest one is never old. */
 const unwatchedFps = 1
+
+/** V8 does not see how large the frames are that it holds, and lets 40 MB of old ones lie before it tidies up by itself. */
+setFlagsFromString('--expose-gc')
+const tidyUp = runInNewContext('gc') as NodeJS.GCFunction
 
 let playing: Pipeline | undefined
 let segment: Socket | undefined
@@ -209,6 +215,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   setInterval(() => tell({ type: 'alive', frames }), 1000)
   setInterval(() => {
     if (line && !asked) heardMs = performance.now() // held up by the model
+    tidyUp({ type: 'minor' })
     if (performance.now() - heardMs > camera.timeout_ms)
       lost(frames ? `No picture for ${camera.timeout_ms / 1000} s` : 'The camera answered but sent no picture')
   }, 250)

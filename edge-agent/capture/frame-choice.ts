@@ -16,13 +16,16 @@ export interface Frame {
   picture?: Uint8Array
 }
 
+/** A frame that was taken, without its bytes. */
+type Gone = Pick<Frame, 'number' | 'pts'>
+
 /** Frames kept to choose from; a picture arrives within one or two frames of its frame. */
 const kept = 4
 
 export interface FrameChoice {
   add(frame: Frame): void
-  /** The picture of a frame; returns the frame if it was taken already, so that its picture can follow it. */
-  addPicture(pts: bigint, picture: Uint8Array): Frame | undefined
+  /** The picture of a frame; tells which frame if that was taken already, so that its picture can follow it. */
+  addPicture(pts: bigint, picture: Uint8Array): Gone | undefined
   /** The frame to segment now; undefined where there is none that is newer than the last one taken. */
   take(): Frame | undefined
 }
@@ -30,7 +33,7 @@ export interface FrameChoice {
 /** `patienceMicros`: how much older than the newest frame one with a picture may be. */
 export function frameChoice(patienceMicros: number): FrameChoice {
   let frames: Frame[] = []
-  let taken: Frame[] = []
+  let taken: Gone[] = []
   const early = new Map<bigint, Uint8Array>() // a picture may overtake its frame
 
   return {
@@ -58,7 +61,7 @@ export function frameChoice(patienceMicros: number): FrameChoice {
       )
       const chosen = pictured ?? newest
       frames = frames.filter(({ number }) => number > chosen.number)
-      taken = [...taken, chosen].slice(-kept)
+      taken = [...taken, { number: chosen.number, pts: chosen.pts }].slice(-kept)
       return chosen
     },
   }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allKeys } from '../../edge-agent/config-keys.ts'
-import { withoutSecrets } from '../../edge-agent/log.ts'
 import { demoBundle } from '../../edge-agent/paths.ts'
 import { parseConfig, readConfig } from '../../edge-agent/read-config.ts'
+import { withoutSecrets } from '../../edge-agent/redact.ts'
 import { publicConfig } from '../../edge-agent/secrets.ts'
 
 const parse = (text: string, env = {}, flags: string[] = []) => parseConfig({ name: 'agent.yaml', text }, env, flags)
