@@ -1,9 +1,10 @@
 // CONTRACT: the bundle, what the trainer makes and the agent runs: a TensorFlow SavedModel beside a manifest that says
 // what the model sees, what it answers, how good it is and what every file must hash to. No TensorFlow in here.
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { z } from 'zod'
+import { makeFolder } from './make-folder.ts'
 
 /** The SavedModel, within a bundle. */
 export const modelFile = 'model/saved_model.pb'
@@ -102,7 +103,7 @@ export async function writeBundle(
   const whole = Manifest.parse({ format: 'roadmask-bundle', version: 1, ...manifest, files: listed })
   try {
     for (const [path, bytes] of Object.entries(files)) {
-      await mkdir(dirname(join(made, path)), { recursive: true })
+      await makeFolder(dirname(join(made, path)))
       await writeFile(join(made, path), bytes)
     }
     await writeFile(join(made, manifestFile), `${JSON.stringify(whole, null, 2)}\n`)

@@ -1,8 +1,9 @@
 // Writes a run's bundle again in other precisions:  npm run export -- --run DIR --compute bfloat16   (--help for more)
-
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { expectReplaceable } from '../deploy/bundle.ts'
-import { parseOptions } from '../deploy/options.ts'
+import { expectOutputFolder } from '../deploy/make-folder.ts'
+import { optionFaults, parseOptions } from '../deploy/options.ts'
 import { loadPictures } from './data/batches.ts'
 import { checkDataset } from './data/check-dataset.ts'
 import { joinDatasets, openDatasets } from './data/open-dataset.ts'
@@ -49,13 +50,14 @@ async function exportRun(args: string[]): Promise<void> {
   const record = await readRun(values.run)
   const { settings, input } = record
   const asked = Asked.safeParse({ ...settings, ...values })
-  if (!asked.success) throw new Error(z.prettifyError(asked.error))
+  if (!asked.success) throw new Error(optionFaults(asked.error, values))
   const { compute, storage } = asked.data
   const int8 = compute === 'int8'
   if (int8 && values.storage) throw new Error('--storage: an int8 network stores its weights in int8; leave --storage out')
   const paths = runPaths(values.run)
   const bundle = values.bundle ?? paths.bundle
   await expectReplaceable(bundle)
+  await expectOutputFolder(dirname(bundle))
   const { state } = await readCheckpoint(paths.best)
 
   const opened = await openDatasets(settings.data, settings)

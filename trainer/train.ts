@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { ModelInput } from '../deploy/bundle.ts'
+import { expectOutputFolder } from '../deploy/make-folder.ts'
 import { nearest } from '../deploy/nearest.ts'
 import { batches, loadPictures } from './data/batches.ts'
 import { checkDataset, expectTrainable } from './data/check-dataset.ts'
@@ -65,7 +66,7 @@ async function train(args: string[]): Promise<void> {
   if (resumed) {
     await expectBegun(dir)
     await lockRun(dir)
-  }
+  } else await expectOutputFolder(dir)
   const compare = line.compare.length > 0 ? line.compare : (resumed?.compare ?? [])
   const compared = await Promise.all(compare.map(readCompared))
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { parseOptions } from '../../deploy/options.ts'
+import { z } from 'zod'
+import { optionFaults, parseOptions } from '../../deploy/options.ts'
 
 const options = { epochs: { type: 'string' }, 'batch-norm': { type: 'string' }, json: { type: 'boolean' } } as const
 const parse = (...args: string[]) => parseOptions({ args, options }).values
@@ -32,5 +33,25 @@ describe('the command lines', () => {
     expect(() => parse('30')).toThrow(
       'npm kept --epochs and --batch-norm for itself. Write -- before the options: npm run trainer -- --epochs …',
     )
+  })
+
+  test('say of each value what was expected and found', () => {
+    const number = z.coerce.number()
+    const schema = z.object({
+      compute: z.enum(['float32', 'float16', 'int8']),
+      epochs: number.pipe(z.int().min(1)),
+      share: number.max(0.9),
+      size: z.string().regex(/x/, 'expected WIDTHxHEIGHT, found no x'),
+    })
+    const given = { compute: 'int9', epochs: '0', share: '1', size: '5' }
+    expect(optionFaults(schema.safeParse(given).error!, given).split('\n')).toEqual([
+      '--compute: expected float32, float16 or int8, found int9',
+      '--epochs: expected 1 or more, found 0',
+      '--share: expected 0.9 or less, found 1',
+      '--size: expected WIDTHxHEIGHT, found no x',
+    ])
+    const fraction = { ...given, epochs: '1.5' }
+    expect(optionFaults(schema.safeParse(fraction).error!, fraction)).toContain('--epochs: expected a whole number, found 1.5')
+    expect(optionFaults(schema.safeParse({ ...given, compute: undefined }).error!, {})).toContain('or int8, found nothing')
   })
 })

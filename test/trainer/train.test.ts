@@ -165,6 +165,9 @@ describe('npm run trainer', () => {
     const { manifest } = await openBundle(join(dir, 'small'))
     expect(manifest.precision).toMatchObject({ storage: 'float16', compute: 'float32' })
     expect(manifest.precision!.pixels_differing).toBeLessThan(0.01)
+    expect((await run('export.js', ['--run', 'whole', '--compute', 'int9'])).err).toBe(
+      '--compute: expected float32, bfloat16, float16 or int8, found int9\n',
+    )
 
     await writeFile(path, JSON.stringify({ ...record, data: [{ ...record.data[0], fingerprint: 'another' }] }))
     expect(await run('export.js', args)).toMatchObject({

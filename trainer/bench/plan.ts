@@ -1,7 +1,7 @@
 // The command line of the benchmarks.
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { parseOptions } from '../../deploy/options.ts'
+import { optionFaults, parseOptions } from '../../deploy/options.ts'
 import { type Measurement, measurements, ours, peers } from './pairs.ts'
 
 export const help = `npm run bench -- inference|training [options]
@@ -77,8 +77,7 @@ export function readPlan(args: string[]): Plan | undefined {
   if (!measurement || positionals.length > 1)
     throw new Error(`Expected inference or training, found ${positionals.join(' ') || 'nothing'}\n\n${help}`)
   const parsed = Options.safeParse(values)
-  if (!parsed.success)
-    throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (!parsed.success) throw new Error(optionFaults(parsed.error, values))
   const options = parsed.data
   if (options.run !== undefined && measurement === 'training') throw new Error('--run: expected with inference only')
   return {

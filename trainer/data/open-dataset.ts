@@ -1,4 +1,5 @@
 // A data set by its name on the command line: `kitti:data/data_road`, `pairs:data/own`. Several can be joined.
+import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { openCamvid } from './camvid.ts'
 import type { Dataset } from './dataset.ts'
@@ -27,10 +28,22 @@ const layouts: Record<string, (name: string, dir: string, options: OpenOptions) 
 
 /**
  * Opens data sets by names only and splits them; `checkDataset` looks into the files. Throws where a folder has not the
- * layout, or a drive to leave out is in none of them.
+ * layout, a drive to leave out is in none of them, or one is named twice: its pictures would count twice, in measures too.
  */
 export async function openDatasets(specs: readonly string[], options: OpenOptions): Promise<Dataset[]> {
+  await expectEachOnce(specs)
   return splitDatasets(await Promise.all(specs.map((spec) => openLayout(spec, options))), options)
+}
+
+async function expectEachOnce(specs: readonly string[]): Promise<void> {
+  const places = new Map<string, string>()
+  for (const spec of specs) {
+    const path = spec.slice(spec.indexOf(':') + 1)
+    const place = await realpath(path).catch(() => path)
+    const twin = places.get(place)
+    if (twin) throw new Error(`--data: ${twin} and ${spec} are the same data; leave one of them out`)
+    places.set(place, spec)
+  }
 }
 
 async function openLayout(spec: string, options: OpenOptions): Promise<Layout> {

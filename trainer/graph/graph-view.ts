@@ -1,7 +1,8 @@
 // A graph in the form that viewers open: a GraphDef, and an event file for TensorBoard. It is for looking at, not for
 // running: weights are left out, nodes are grouped by layer, and every output has its shape.
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../deploy/make-folder.ts'
 import { layersOf } from './cost.ts'
 import { eventFile, graphEvent } from './event-file.ts'
 import { graphDef, type Node } from './graph.ts'
@@ -49,7 +50,7 @@ export async function writeGraphView(dir: string, nodes: readonly Node[]): Promi
   const shown = viewNodes(nodes)
   // TensorBoard takes a file for events if its name has `tfevents` in it.
   const paths = { events: join(dir, 'events.out.tfevents.0.graph'), graph: join(dir, 'graph.pb') }
-  await mkdir(dir, { recursive: true })
+  await makeFolder(dir)
   await writeFile(paths.events, Buffer.concat(eventFile(Date.now() / 1000, [graphEvent(shown)])))
   await writeFile(paths.graph, Buffer.concat(graphDef({ nodes: shown })))
   return paths

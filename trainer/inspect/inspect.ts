@@ -1,6 +1,6 @@
 // npm run trainer -- inspect: a data set looked through before it is trained on.
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { expectOutputFolder, makeFolder } from '../../deploy/make-folder.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { classMapHelp, readClassMap } from '../data/class-map.ts'
 import { joinDatasets, openDatasets } from '../data/open-dataset.ts'
@@ -50,6 +50,7 @@ export async function inspect(args: string[]): Promise<void> {
   if (!asTraining.data) throw new Error(`Expected --data LAYOUT:PATH\n\n${help}`)
   const given = Object.entries(asTraining).flatMap(([name, value]) => [value].flat().flatMap((one) => [`--${name}`, one]))
   const line = readCommandLine(given)!
+  await expectOutputFolder(out)
   const dataset = joinDatasets(
     await openDatasets(line.data, {
       classes: line.classes,
@@ -65,7 +66,7 @@ export async function inspect(args: string[]): Promise<void> {
   console.log(`\n${summary(found)}`)
   const page = join(out, 'report.html')
   const html = await inspectPage(dataset, found)
-  await mkdir(out, { recursive: true })
+  await makeFolder(out)
   await writeAtomically(page, html)
   console.log(`\nPictures: ${page}`)
   if (json) console.log(JSON.stringify(forJson(found)))

@@ -1,6 +1,7 @@
 // Pictures for people: the model's road on single pictures, and all of them on one contact sheet.
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../deploy/make-folder.ts'
 import { caption, strip, wordsOf } from './caption.ts'
 import { contactSheet, legendOf, makeTile, type SheetGroup, tilesPerGroup } from './contact-sheet.ts'
 import { drawOverlay, type OverlayCase, type RawPicture, rawPicture } from './overlay.ts'
@@ -84,7 +85,7 @@ export async function writeOverlays(
   const all = groups.flatMap(({ cases }) => cases)
   files.push({ name: 'contact-sheet.jpg', bytes: await contactSheet(tiled, legendOf(all), heading) })
 
-  await mkdir(dir, { recursive: true })
+  await makeFolder(dir)
   const stale = (file: string) =>
     groups.some(({ name }) => file.startsWith(`${name}-`) && /^\d+-.*\.jpg$/.test(file.slice(name.length + 1)))
   for (const file of await readdir(dir)) if (stale(file)) await rm(join(dir, file))

@@ -1,6 +1,6 @@
 // The command line of a training run: its options, the help that explains them, and how they are read.
 import { z } from 'zod'
-import { parseOptions } from '../../deploy/options.ts'
+import { optionFaults, parseOptions } from '../../deploy/options.ts'
 import { classMapHelp } from '../data/class-map.ts'
 import { schedules } from '../learn/schedule.ts'
 import { augmentations } from '../model/augment.ts'
@@ -240,8 +240,7 @@ export function readCommandLine(args: string[]): CommandLine | undefined {
   if ('split' in values && 'leave-out' in values)
     throw new Error('--leave-out says which pictures are put aside: leave out --split')
   const parsed = schema.safeParse(values)
-  if (!parsed.success)
-    throw new Error(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join('\n'))
+  if (!parsed.success) throw new Error(optionFaults(parsed.error, values))
   if (parsed.data.loss === 'dice' && parsed.data['class-weights'] !== 'none')
     throw new Error('--class-weights: they are of the cross-entropy, which --loss dice has not; leave them out')
   if (parsed.data['class-map'] && !parsed.data.data.some((spec) => /^(pairs|sagemaker):/.test(spec)))

@@ -1,10 +1,11 @@
 // The run folder: where a run keeps what it was made with and what it gives.
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Manifest, ModelInput } from '../../deploy/bundle.ts'
+import { makeFolder } from '../../deploy/make-folder.ts'
 import type { Statistics } from '../data/check-dataset.ts'
 import { writeAtomically } from '../report/write-atomically.ts'
 import type { Start } from '../transfer/adopt.ts'
@@ -96,7 +97,7 @@ export async function startRun(dir: string, record: RunRecord): Promise<void> {
   const { last } = runPaths(dir)
   if (await stat(last).catch(() => undefined))
     throw new Error(`${dir} holds a run already. Go on with it by --resume ${dir}, or choose another folder by --run.`)
-  await mkdir(dir, { recursive: true })
+  await makeFolder(dir)
   await lockRun(dir)
   await saveRecord(dir, record)
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkDataset } from '../../../trainer/data/check-dataset.ts'
 import { ignore } from '../../../trainer/data/dataset.ts'
-import { joinDatasets } from '../../../trainer/data/open-dataset.ts'
+import { joinDatasets, openDatasets } from '../../../trainer/data/open-dataset.ts'
 import { formatStatistics } from '../../../trainer/data/print-statistics.ts'
 import { black, madeFolder, magenta, makeKitti, openDataset, paint, realData, red, writePicture } from './made-sets.ts'
 
@@ -246,4 +246,14 @@ test.skipIf(realData === undefined)('the real KITTI folder has 11 pictures, 2 ro
   expect(statistics).toMatchObject({ trainingPictures: 11, train: 1, val: 1, testPictures: 11, total: 22, labels: 2 })
   expect(dataset.skipped.filter(({ reason }) => reason.includes('ego lane'))).toHaveLength(11)
   expect(statistics.roadShare).toBeGreaterThan(0.1)
+})
+
+test('the same data given twice is refused, also by another path: its pictures would count twice', async () => {
+  const dir = await makeKitti({ um: 4 }, 24, 12)
+  const link = join(await madeFolder(), 'link')
+  await symlink(dir, link)
+  for (const twin of [`kitti:${dir}`, `kitti:${dir}/`, `kitti:${link}`])
+    await expect(openDatasets([`kitti:${dir}`, twin], { valFraction: 0.25, seed: 1 })).rejects.toThrow(
+      `--data: kitti:${dir} and ${twin} are the same data; leave one of them out`,
+    )
 })

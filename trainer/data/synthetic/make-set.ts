@@ -1,9 +1,10 @@
 // A synthetic set of road pictures in KITTI's layout, so that training works where no data is at hand. The same seed
 // gives the same bytes. Several worker threads render worlds; each world gives a few pictures.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../../../deploy/make-folder.ts'
 import { licenceFile } from '../licence.ts'
 import { renderWorld, type WorldJob } from './render-world.ts'
 import type { Category } from './scenes.ts'
@@ -45,8 +46,7 @@ export async function makeSyntheticSet(
   if (existsSync(dir)) throw new Error(`Expected no folder ${dir} yet, but there is one; remove it to make the set anew`)
   const made = `${dir}.${process.pid}.tmp`
   await sweepUnfinished(dir)
-  for (const folder of ['training/image_2', 'training/gt_image_2', 'testing/image_2'])
-    await mkdir(join(made, folder), { recursive: true })
+  for (const folder of ['training/image_2', 'training/gt_image_2', 'testing/image_2']) await makeFolder(join(made, folder))
   try {
     const jobs = [
       ...planJobs(made, pictures, true, { width, height, seed }),
