@@ -1,5 +1,8 @@
 // A graph for any number of pictures a call. It is recorded with `openSize` of them; what states that number as a constant
-// is left open here. What cannot be left open is refused, since another number of pictures would be answered wrongly.
+// is left open here. What cannot be left open is refused, since another number of pictures would be answered wrongly: the
+// number itself, its multiples, its reciprocal, and as a scalar the numbers beside it (n - 1 and n + 1, and 1 / (n - 1) and
+// 1 / (n + 1)). What else JavaScript works out of it, n + 2 or log(n), is a number like any other: nothing tells it from what a
+// model states, and no tensor carries where it came from. Only a second recording with another number would.
 import { util } from '@tensorflow/tfjs-node-gpu'
 import { type Attrs, type Graph, isOpen, type Output, opened, openSize } from './graph.ts'
 
@@ -28,7 +31,10 @@ export function openBatch(graph: Graph, op: string, inputs: Output[], attrs: Att
   const wired = openers[op]?.(graph, inputs, output) ?? inputs
   // Sizes come as a handful of numbers.
   const stated = wired.find(
-    ({ values }) => values && values.length <= 8 && values.some((value) => isOpen(value) || isShare(value)),
+    ({ values, shape }) =>
+      values &&
+      values.length <= 8 &&
+      values.some((value) => isOpen(value) || isShare(value) || (!shape.length && isBeside(value))),
   )
   if (stated) throw refusal(op, `with the constant [${stated.values}]`)
   const axis = axes[op]?.(inputs, attrs)
@@ -41,6 +47,10 @@ function isShare(value: number): boolean {
   const pictures = Math.round(1 / value)
   return pictures < 1000 * openSize && isOpen(pictures) && Math.fround(1 / pictures) === Math.fround(value)
 }
+
+/** One more or fewer than the pictures, or its reciprocal: what means and variances are divided by. */
+const isBeside = (value: number) =>
+  [-1, 1].some((by) => value === openSize + by || Math.fround(1 / (openSize + by)) === Math.fround(value))
 
 /** Throws for a constant that was made while recording, as large as the batch then was. */
 export function expectNoBatch(shape: readonly number[]): void {
