@@ -2,11 +2,11 @@
 // that a failure of any kind, lack of memory too, leaves a reason and the last checkpoint.
 import { spawn } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { openBundle } from '../../deploy/bundle.ts'
 import { listenForStop } from '../learn/stop-signal.ts'
 import { readLog } from '../report/log.ts'
-import { runPaths } from '../run/run.ts'
+import { newRunFolder, runPaths } from '../run/run.ts'
 import { dataOfChannels } from './channels.ts'
 import type { MlFolders } from './folders.ts'
 import { optionsOf, readHyperparameters } from './hyperparameters.ts'
@@ -40,7 +40,7 @@ export async function trainJob(folders: MlFolders, more: readonly string[]): Pro
     ...data.flatMap((spec) => ['--data', spec]),
     ...more,
   ]
-  const run = join(folders.checkpoints, (await runToGoOn(folders.checkpoints)) ?? process.env.TRAINING_JOB_NAME ?? 'run')
+  const run = join(folders.checkpoints, (await runToGoOn(folders.checkpoints)) ?? jobOrDate())
   const { last, best, log, bundle } = runPaths(run)
   const goesOn = await exists(last)
   if (goesOn) await expectSameOptions(run, asked)
@@ -83,6 +83,9 @@ const exists = (path: string) =>
     () => true,
     () => false,
   )
+
+/** What the bundle is called: as SageMaker's job, elsewhere by the time. */
+const jobOrDate = () => process.env.TRAINING_JOB_NAME ?? basename(newRunFolder('container'))
 
 async function expectOneHost(file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => '{}')

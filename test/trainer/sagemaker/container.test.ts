@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { openBundle } from '../../../deploy/bundle.ts'
 import { readLog } from '../../../trainer/report/log.ts'
 import { metricDefinitions, metricLine } from '../../../trainer/sagemaker/metrics.ts'
@@ -47,7 +47,8 @@ const failure = (root: string) => readFile(join(root, 'output/failure'), 'utf8')
 describe('IMAGE train', () => {
   it('learns from a channel, prints its measures as the job finds them, and leaves model and report', async () => {
     const root = await makeMl({ ...small, epochs: '2', learning_rate: '"0.01"', sagemaker_region: '"eu-west-1"' })
-    const { code, out, err } = await start(root, ['train'])
+    vi.stubEnv('TRAINING_JOB_NAME', 'roads-7')
+    const { code, out, err } = await start(root, ['train']).finally(() => vi.unstubAllEnvs())
     expect({ code, err }).toMatchObject({ code: 0 })
     const lines = out.split('\n').filter((line) => line.startsWith('epoch='))
     const rows = await readLog(join(root, 'output/data/log.csv'))
@@ -62,7 +63,7 @@ describe('IMAGE train', () => {
     )
     expect(Object.keys(readMetrics(lines[1]!))).toHaveLength(metricDefinitions.length)
     const { manifest } = await openBundle(join(root, 'model'))
-    expect(manifest).toMatchObject({ name: 'run', settings: { epochs: 2, learningRate: 0.01 } })
+    expect(manifest).toMatchObject({ name: 'roads-7', settings: { epochs: 2, learningRate: 0.01 } })
     expect(await readdir(join(root, 'output/data'))).toEqual(
       expect.arrayContaining(['report.html', 'accuracy.png', 'loss.png', 'measures.json', 'overlays']),
     )
