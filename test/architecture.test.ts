@@ -2,6 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, normalize, relative } from 'node:path'
 import { expect, it } from 'vitest'
+import { configSchemaFile, messagesSchemaFile } from '../edge-agent/paths.ts'
+import { configSchema, messagesSchema, schemaText } from '../edge-agent/schemas.ts'
 
 const root = join(import.meta.dirname, '..')
 /** `import … from 'x'`, the last line of one that takes several, `export … from 'x'` and `import('x')`. */
@@ -49,9 +51,14 @@ it('the contracts stand alone', async () => {
   expect(bundle).not.toMatch(/tensorflow/)
 })
 
+it('the JSON Schemas say what wire.ts and the config say; `npm run schemas` writes them', async () => {
+  expect(await readFile(messagesSchemaFile, 'utf8')).toBe(schemaText(messagesSchema()))
+  expect(await readFile(configSchemaFile, 'utf8')).toBe(schemaText(configSchema()))
+})
+
 it('each room names its npm packages in its own package.json', async () => {
   for (const room of rooms) {
-    const { dependencies = {} } = JSON.parse(await readFile(join(root, room, 'package.json'), 'utf8'))
+    const { dependencies = {}, devDependencies = {} } = JSON.parse(await readFile(join(root, room, 'package.json'), 'utf8'))
     for (const name of await readdir(join(root, room), { recursive: true })) {
       if (!name.endsWith('.ts')) continue
       const text = await readFile(join(root, room, name), 'utf8')
@@ -59,7 +66,10 @@ it('each room names its npm packages in its own package.json', async () => {
         if (/^(node:|\.)/.test(specifier!)) continue
         const parts = specifier!.split('/')
         const name = specifier!.startsWith('@') ? `${parts[0]}/${parts[1]}` : parts[0]!
-        expect(Object.keys(dependencies), `${relative(root, join(root, room))} imports ${specifier}`).toContain(name)
+        expect(
+          Object.keys({ ...dependencies, ...devDependencies }),
+          `${relative(root, join(root, room))} imports ${specifier}`,
+        ).toContain(name)
       }
     }
   }
