@@ -186,6 +186,8 @@ const eventTexts: Record<CameraEvent['type'], string> = {
   camera_back: 'back',
   camera_enabled: 'switched on',
   camera_disabled: 'switched off',
+  zone_blocked: 'zone blocked',
+  zone_clear: 'zone clear',
 }
 function onEvent({ camera, type, detail, at_us }: CameraEvent) {
   note(`${camera} ${eventTexts[type] ?? type}${detail && `: ${detail}`}`, at_us / 1000)

@@ -2,6 +2,7 @@
 // a test holds the two together. Sizes are pixels; times carry their unit in the name.
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { FactSettings, Mounting, Zone } from './facts/settings.ts'
 import { demoBundle } from './paths.ts'
 import { sourceKind } from './source-kind.ts'
 
@@ -40,6 +41,9 @@ export const CameraConfig = z
     width: z.int().min(16).max(16384).optional(),
     height: z.int().min(16).max(16384).optional(),
     fps: z.number().positive().max(1000).optional(),
+    zones: z.array(Zone).max(32).default([]),
+    facts: FactSettings.prefault({}),
+    mounting: Mounting.optional(),
   })
   .superRefine((camera, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message })
@@ -51,6 +55,10 @@ export const CameraConfig = z
       refuse('password_file', `"password_file" needs a source with a user and without a password, such as rtsp://USER@HOST/…`)
     if ((camera.width === undefined) !== (camera.height === undefined))
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
+    camera.zones.forEach(({ name }, i) => {
+      const first = camera.zones.findIndex((other) => other.name === name)
+      if (first !== i) refuse(`zones`, `"${name}" is the name of zone ${first + 1} of "${camera.name}" already`)
+    })
   })
 
 export const Config = z
@@ -62,7 +70,7 @@ export const Config = z
     cameras: z
       .array(CameraConfig)
       .min(1)
-      .default([{ name: 'demo', source: 'demo', enabled: true, timeout_ms: 5000 }]),
+      .prefault([{ name: 'demo', source: 'demo' }]),
     preview: z
       .strictObject({
         fps: z.number().min(0).max(60).default(10),

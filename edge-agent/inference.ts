@@ -56,9 +56,16 @@ export const segmentEnvironment = (compute: Config['compute']): Record<string, s
   ...(compute === 'cpu' && { CUDA_VISIBLE_DEVICES: '-1' }),
 })
 
+/** What the process has to know of the cameras. */
+const factsOf = (cameras: Config['cameras']): ToSegment => ({
+  type: 'facts',
+  cameras: Object.fromEntries(cameras.map(({ name, facts, zones, mounting }) => [name, { facts, zones, mounting }])),
+})
+
 /** Starts the process with the config's bundle. */
 export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
+  let facts = factsOf(config.cameras)
   let batches = sizesFor(config.cameras.length, config.segment.max_batch)
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
@@ -87,6 +94,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     })
     const mine: Process = { child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY, batches }
     next = mine
+    child.send(facts)
     child.send({ type: 'start', bundle: config.bundle, socket, compute: config.compute, batches })
   }
 
@@ -153,6 +161,8 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     settings({ cameras, segment }) {
       batches = sizesFor(cameras.length, segment.max_batch)
       replaceForBatches()
+      facts = factsOf(cameras)
+      for (const one of [current, next]) one?.child.send(facts)
     },
     async stop() {
       stopped = true

@@ -3,6 +3,7 @@
 import { openBundle } from '../deploy/bundle.ts'
 import { makeCameras } from './camera-list.ts'
 import { commands, help, readCommand } from './command-line.ts'
+import { makeJudge } from './facts/judge.ts'
 import { greet, sayChecked } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
@@ -33,7 +34,8 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const out = toAll([mqtt, sockets])
   const site = await openSite(config.http, known, sockets)
 
-  const results = makeResults(manifest, (message) => {
+  const judge = makeJudge(config.cameras, out.event)
+  const results = makeResults(manifest, judge, (message) => {
     if (!cameras.has(message.result.camera)) return
     known.mask(message)
     out.mask(message)
@@ -55,7 +57,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     async apply(changed) {
       log.level = changed.log
       await cameras.run(changed, listener)
-      for (const part of [known, results, inference, out]) part.settings(changed)
+      for (const part of [known, judge, results, inference, out]) part.settings(changed)
     },
   })
 

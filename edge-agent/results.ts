@@ -2,6 +2,7 @@
 // whose picture is still being encoded waits for it, a moment at most and never past a newer mask.
 import type { Manifest } from '../deploy/bundle.ts'
 import type { Config } from './config.ts'
+import type { Judge, JudgedFacts } from './facts/judge.ts'
 import { monotonicMicros } from './segment/frame-socket.ts'
 import type { MaskMade } from './segment/messages.ts'
 import { type MaskMessage, type Result, wireVersion } from './wire.ts'
@@ -18,19 +19,21 @@ const patienceMs = 100
 /** Pictures that wait for their mask; the model takes one frame at a time. */
 const keptPictures = 4
 
+type Judged = Omit<MaskMade, 'facts'> & { facts: JudgedFacts }
+
 /** One camera process, which counts its frames from 1. */
 interface Track {
   process: number
   masks: number
   lastFrame: number
   pictures: Map<number, Uint8Array>
-  held: { made: MaskMade; timer: NodeJS.Timeout } | undefined
+  held: { made: Judged; timer: NodeJS.Timeout } | undefined
 }
 
 const none = new Uint8Array()
 
 /** `publish` is called for each mask, in the order of its camera's frames. */
-export function makeResults(manifest: Manifest, publish: (message: MaskMessage) => void): Results {
+export function makeResults(manifest: Manifest, judge: Judge, publish: (message: MaskMessage) => void): Results {
   const tracks = new Map<string, Track>()
   function trackOf(camera: string, process: number): Track {
     const known = tracks.get(camera)
@@ -49,7 +52,7 @@ export function makeResults(manifest: Manifest, publish: (message: MaskMessage) 
     send(track, held.made)
   }
 
-  function send(track: Track, made: MaskMade) {
+  function send(track: Track, made: Judged) {
     const { frame } = made.frame
     const picture = track.pictures.get(frame) ?? none
     for (const old of track.pictures.keys()) if (old <= frame) track.pictures.delete(old)
@@ -57,7 +60,7 @@ export function makeResults(manifest: Manifest, publish: (message: MaskMessage) 
     publish({ result: resultOf(made, frame - track.masks), mask: made.png, picture })
   }
 
-  function resultOf({ frame, facts, timings, sentMonotonicMicros }: MaskMade, dropped: number): Result {
+  function resultOf({ frame, facts, timings, sentMonotonicMicros }: Judged, dropped: number): Result {
     const now = monotonicMicros()
     const toMs = (micros: number) => Math.round(micros / 10) / 100
     return {
@@ -99,10 +102,11 @@ export function makeResults(manifest: Manifest, publish: (message: MaskMessage) 
       const track = trackOf(camera, process)
       // A process that was just replaced may still send what a newer one has overtaken.
       if (frame <= track.lastFrame) return
+      const judged = { ...made, facts: judge.facts(made, track.lastFrame === 0) }
       track.lastFrame = frame
       release(track)
-      if (!picture || track.pictures.has(frame)) return send(track, made)
-      track.held = { made, timer: setTimeout(() => release(track), patienceMs) }
+      if (!picture || track.pictures.has(frame)) return send(track, judged)
+      track.held = { made: judged, timer: setTimeout(() => release(track), patienceMs) }
     },
   }
 }

@@ -16,10 +16,51 @@ export interface Timings {
   wait: number
   /** The TensorFlow call, for the whole batch the frame was in. */
   infer: number
+  /** What the mask says, in numbers: from classes by pixel to all that stands in `Result`. */
+  facts: number
   /** Mask to PNG. */
   encode: number
   /** From the inference process to the outputs. */
   publish: number
+}
+
+/** A place in the camera's picture (the one that `region` lies in): 0 to 1 from its left and from its upper edge. */
+export type Point = [x: number, y: number]
+
+/** The border of a road area, or of something that it encloses. */
+export interface Contour {
+  /** Share of the mask that it encloses, 0 to 100, holes not taken off. */
+  percent: number
+  /** Whether it is the border of something in the road that is not road. */
+  hole: boolean
+  /** Corners of a closed polygon, at most so many as configured: clockwise, holes the other way round. */
+  points: Point[]
+}
+
+/** How far the road reaches up the picture from its lower edge (or from the configured row above the own bonnet). */
+export interface FreeSpace {
+  /** For each of the equally wide sectors of what the model sees, from left to right: y of where the road ends, as in `Point`. */
+  end_y: number[]
+  /**
+   * Distance on the ground from below the camera to there, straight ahead, for a flat road. Null where it is beyond 200 m or the
+   * horizon. Only where the camera's mounting is configured.
+   */
+  metres?: (number | null)[]
+}
+
+/** A configured part of the picture. */
+export interface ZoneFact {
+  name: string
+  /** Share of the zone that is road, 0 to 100; null where the model sees nothing of it. */
+  road_percent: number | null
+  /** Whether it held too little road for long enough, and since then not enough for long enough. */
+  blocked: boolean
+}
+
+/** Run-length encoding of the pixels that are road, as COCO has it and pycocotools reads it. */
+export interface CocoMask {
+  size: [height: number, width: number]
+  counts: string
 }
 
 /** Facts about one mask; topic `<p>/<camera>/result` and the header of a WebSocket mask message. */
@@ -47,6 +88,18 @@ export interface Result {
   road_percent: number
   /** Mean over the mask of the winning class's probability, 0 to 1. */
   confidence: number
+  /** The largest connected area of road: its share of the mask and of all road, 0 to 100. */
+  largest_area: { percent: number; of_road_percent: number }
+  /** Share of the mask whose class is another one than in the camera's mask before, 0 to 100; absent in the first one. */
+  changed_percent?: number
+  /** Borders of the largest road areas and of the holes in them, the largest first. */
+  contours?: Contour[]
+  free_space?: FreeSpace
+  /** By the order of the config. */
+  zones?: ZoneFact[]
+  /** Whether any of the zones is blocked. */
+  blocked?: boolean
+  rle?: CocoMask
   timings_ms: Timings
   /** Frames of this camera that were never segmented because a newer one was there, since the camera process started. */
   dropped: number
@@ -69,7 +122,9 @@ export interface CameraEvent {
   version: typeof wireVersion
   camera: string
   at_us: number
-  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled'
+  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled' | 'zone_blocked' | 'zone_clear'
+  /** Name of the zone, for zones. */
+  zone?: string
   detail: string
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
+import { makeJudge } from '../facts/judge.ts'
 import { openLog } from '../log.ts'
 import { demoBundle } from '../paths.ts'
 import { makeResults } from '../results.ts'
@@ -89,14 +90,18 @@ async function replayThrough(input: string, bundle: string, compute: 'auto' | 'g
     let done = 0
     let saidMs = began
     let nameOf = (_: number): string => ''
-    const results = makeResults(manifest, (message) => {
-      const { frame } = message.result
-      writer.add(nameOf(frame), frame, message)
-      done++
-      if (performance.now() - saidMs < sayEveryMs) return
-      saidMs = performance.now()
-      console.log(`  ${done} frames`)
-    })
+    const results = makeResults(
+      manifest,
+      makeJudge([], () => {}),
+      (message) => {
+        const { frame } = message.result
+        writer.add(nameOf(frame), frame, message)
+        done++
+        if (performance.now() - saidMs < sayEveryMs) return
+        saidMs = performance.now()
+        console.log(`  ${done} frames`)
+      },
+    )
     await runClips({ bundle, manifest, compute, work, log: openLog('warn') }, clips, ({ pictures }, made) => {
       const names = new Map(pictures?.map(({ number, name }) => [number, name]))
       nameOf = (frame) => names.get(frame) ?? String(frame).padStart(6, '0')

@@ -1,5 +1,5 @@
 // What main and the process that segments say to each other (Node's IPC, serialization `advanced`).
-import type { Coverage } from '../facts/coverage.ts'
+import type { CameraFacts, MaskFacts } from '../facts/mask-facts.ts'
 import type { Timings } from '../wire.ts'
 import type { FrameHeader } from './frame-socket.ts'
 
@@ -14,6 +14,8 @@ export type ToSegment =
       /** Batch sizes to warm up. */
       batches: number[]
     }
+  /** What to say of each camera's masks, by camera; again whenever that changes. */
+  | { type: 'facts'; cameras: Record<string, CameraFacts> }
   | { type: 'ping' }
   | { type: 'stop' }
 
@@ -36,7 +38,7 @@ export interface MaskMade {
   type: 'mask'
   frame: FrameHeader
   png: Uint8Array
-  facts: Coverage
+  facts: MaskFacts
   timings: Omit<Timings, 'publish'>
   /** When it was sent, on the monotonic clock. */
   sentMonotonicMicros: number

@@ -6,7 +6,8 @@ import { performance } from 'node:perf_hooks'
 import { encodeMask } from '../../deploy/mask-png.ts'
 import { slowPrecision } from '../../deploy/native-precision.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
-import { coverage } from '../facts/coverage.ts'
+import { type CameraFacts, lookAtMasks } from '../facts/mask-facts.ts'
+import { FactSettings } from '../facts/settings.ts'
 import { chooseBatch } from './choose-batch.ts'
 import { type FrameSource, listenForFrames, monotonicMicros, type ReceivedFrame } from './frame-socket.ts'
 import type { FromSegment, ToSegment } from './messages.ts'
@@ -18,6 +19,10 @@ const toMs = (micros: number) => Math.round(micros / 10) / 100
 
 /** Where the socket lies, in a folder made for it. */
 let folder: string | undefined
+/** What to say of whose masks, and, by camera, what looks at them. */
+let settings: Record<string, CameraFacts> = {}
+const plainFacts: CameraFacts = { facts: FactSettings.parse({}), zones: [] }
+const looks = new Map<string, ReturnType<typeof lookAtMasks>>()
 
 async function start({ bundle: dir, socket, compute, batches }: Start) {
   folder = dirname(socket)
@@ -45,11 +50,18 @@ function warmUp({ manifest: { input }, serve }: RunningBundle, batches: number[]
 
 function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
   const { width, height } = manifest.input
+  const model = { width, height, road: manifest.road }
   const look = { width, height, colours: manifest.classes.map(({ colour }) => colour), road: manifest.road }
   const pictureBytes = 3 * width * height
   const waiting = new Map<FrameSource, ReceivedFrame>()
   const servedAt = new Map<FrameSource, number>()
   let scheduled = false
+
+  function lookOf(camera: string) {
+    const known = looks.get(camera) ?? lookAtMasks(settings[camera] ?? plainFacts, model)
+    looks.set(camera, known)
+    return known
+  }
 
   /** One batch, and then once more round the event loop, where frames come in. */
   function schedule() {
@@ -76,9 +88,14 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
       source.request() // the next frame travels while these masks are encoded
     }
     frames.forEach(({ header, receivedMonotonicMicros }, i) => {
-      const startedMicros = monotonicMicros()
       const { camera, frame, capturedMicros, capturedMonotonicMicros, region } = header
-      const png = encodeMask(masks.subarray(i * width * height, (i + 1) * width * height), look, {
+      const mask = masks.subarray(i * width * height, (i + 1) * width * height)
+      const classes = manifest.classes.length
+      const said = { classShare: classShare.subarray(i * classes, (i + 1) * classes), confidence: confidence[i]! }
+      const startedMicros = monotonicMicros()
+      const facts = lookOf(camera)(mask, header, said)
+      const lookedMicros = monotonicMicros()
+      const png = encodeMask(mask, look, {
         Software: 'Roadmask',
         'Creation Time': new Date(capturedMicros / 1000).toISOString(),
         camera,
@@ -87,18 +104,18 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
         model: manifest.name,
         region: region.join(','),
       })
-      const classes = manifest.classes.length
       const sentMonotonicMicros = monotonicMicros()
       tell({
         type: 'mask',
         frame: header,
         png,
-        facts: coverage(classShare.subarray(i * classes, (i + 1) * classes), manifest.road, confidence[i]!),
+        facts,
         timings: {
           capture: toMs(receivedMonotonicMicros - capturedMonotonicMicros),
           wait: toMs(began - receivedMonotonicMicros),
           infer: toMs(inferred - began),
-          encode: toMs(sentMonotonicMicros - startedMicros),
+          facts: toMs(lookedMicros - startedMicros),
+          encode: toMs(sentMonotonicMicros - lookedMicros),
         },
         sentMonotonicMicros,
       })
@@ -132,6 +149,10 @@ function failed(error: Error) {
 
 process.on('message', (message: ToSegment) => {
   if (message.type === 'start') start(message).catch(failed)
+  if (message.type === 'facts') {
+    settings = message.cameras
+    looks.clear()
+  }
   if (message.type === 'ping') tell({ type: 'pong' })
   if (message.type === 'stop') process.exit(0)
 })

@@ -121,7 +121,8 @@ export function makeResult(facts: Partial<Result> & Pick<Result, 'width' | 'heig
     road_class: 1,
     road_percent: 0,
     confidence: 0.97,
-    timings_ms: { capture: 22, wait: 6, infer: 41, encode: 3, publish: 1 },
+    largest_area: { percent: 0, of_road_percent: 0 },
+    timings_ms: { capture: 22, wait: 6, infer: 41, facts: 0.4, encode: 3, publish: 1 },
     dropped: 0,
     ...facts,
   }
@@ -170,7 +171,14 @@ export function play(server: PageServer, cameras: string[], frames: Awaited<Retu
       const shown = frames[(frame + 23 * i) % frames.length]
       if (!shown) return
       const infer = 38 + 8 * Math.random() + (frame % 97 === 0 ? 60 : 0)
-      const timings_ms = { capture: 20 + 4 * Math.random(), wait: 8 * Math.random(), infer, encode: 2.6, publish: 0.7 }
+      const timings_ms = {
+        capture: 20 + 4 * Math.random(),
+        wait: 8 * Math.random(),
+        infer,
+        facts: 0.4,
+        encode: 2.6,
+        publish: 0.7,
+      }
       const age_ms = Object.values(timings_ms).reduce((sum, ms) => sum + ms, 0)
       const facts = { camera, frame, age_ms, timings_ms, road_percent: shown.road, dropped: 2 * frame, width: 256, height: 192 }
       const result = makeResult({ ...facts, camera_width: 480, camera_height: 360, region: [20, 15, 440, 330] })

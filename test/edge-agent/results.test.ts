@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Manifest } from '../../deploy/bundle.ts'
+import { makeJudge } from '../../edge-agent/facts/judge.ts'
 import { makeResults } from '../../edge-agent/results.ts'
 import { monotonicMicros } from '../../edge-agent/segment/frame-socket.ts'
 import type { MaskMade } from '../../edge-agent/segment/messages.ts'
@@ -29,15 +30,16 @@ function made(frame: number, picture = false, process = 1): MaskMade {
       picture,
     },
     png: Uint8Array.from([frame]),
-    facts: { road_percent: 12.5, confidence: 0.9 },
-    timings: { capture: 1, wait: 2, infer: 3, encode: 4 },
+    facts: { road_percent: 12.5, confidence: 0.9, largest_area: { percent: 12, of_road_percent: 96 }, zones: [] },
+    timings: { capture: 1, wait: 2, infer: 3, facts: 0.5, encode: 4 },
     sentMonotonicMicros: now - 1000,
   }
 }
 
+const judge = makeJudge([], () => expect.unreachable())
 let out: MaskMessage[]
 const frames = () => out.map(({ result, picture }) => [result.frame, picture.length])
-const start = () => makeResults(manifest, (message) => out.push(message))
+const start = () => makeResults(manifest, judge, (message) => out.push(message))
 beforeEach(() => {
   out = []
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -59,7 +61,7 @@ test('a mask gets its facts, its age and the time it took to get out', () => {
     classes: ['other', 'road'],
     road_class: 1,
     road_percent: 12.5,
-    timings_ms: { capture: 1, wait: 2, infer: 3, encode: 4 },
+    timings_ms: { capture: 1, wait: 2, infer: 3, facts: 0.5, encode: 4 },
     dropped: 2,
   })
   expect(out[0]!.result.age_ms).toBeGreaterThanOrEqual(50)

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeMask } from '../../deploy/mask-png.ts'
-import { coverage } from '../../edge-agent/facts/coverage.ts'
 import { chooseBatch, sizesFor } from '../../edge-agent/segment/choose-batch.ts'
 import {
   type FrameHeader,
@@ -166,8 +165,4 @@ describe('which frames go together', () => {
   test('only sizes that the cameras can fill are warmed up', () => {
     expect([sizesFor(1, 4), sizesFor(3, 4), sizesFor(9, 4), sizesFor(9, 1)]).toEqual([[1], [1, 2], [1, 2, 4], [1]])
   })
-})
-
-test('the share of road is a percentage', () => {
-  expect(coverage(Float32Array.from([0.75, 0.25]), 1, 0.98765)).toEqual({ road_percent: 25, confidence: 0.988 })
 })

@@ -1,0 +1,184 @@
+import { describe, expect, test } from 'vitest'
+import { type Held, hold } from '../../../edge-agent/facts/hold.ts'
+import { makeJudge } from '../../../edge-agent/facts/judge.ts'
+import { lookAtMasks, type MaskFacts } from '../../../edge-agent/facts/mask-facts.ts'
+import { FactSettings, Zone } from '../../../edge-agent/facts/settings.ts'
+import { watchZones } from '../../../edge-agent/facts/zone-states.ts'
+import type { MaskMade } from '../../../edge-agent/segment/messages.ts'
+import type { CameraEvent } from '../../../edge-agent/wire.ts'
+import { draw } from './drawn.ts'
+
+const whole = [[0, 0], [1, 0], [1, 1], [0, 1]] // biome-ignore format: one line
+const zone = (more: object = {}) => Zone.parse({ name: 'ahead', polygon: whole, ...more })
+
+describe('a state that is held', () => {
+  const through = (steps: [atMs: number, wish: boolean | undefined][], holdMs = 100) => {
+    let held: Held = { on: false }
+    return steps.map(([atMs, wish]) => {
+      held = hold(held, wish, atMs, holdMs)
+      return held.on
+    })
+  }
+
+  test('changes when the wish for it has lasted', () => {
+    expect(through([[0, true], [99, true], [100, true], [150, false], [249, false], [250, false]])).toEqual(
+      [false, false, true, true, true, false],
+    ) // biome-ignore format: beside each other
+  })
+
+  test('a wish that breaks off, or is neither, begins anew', () => {
+    expect(through([[0, true], [90, false], [110, true], [200, true]])).toEqual([false, false, false, false]) // biome-ignore format: one line
+    expect(through([[0, true], [90, undefined], [110, true], [209, true], [210, true]])).toEqual([false, false, false, false, true]) // biome-ignore format: one line
+  })
+
+  test('without a time to hold it changes at once', () => {
+    expect(
+      through(
+        [
+          [0, true],
+          [0, false],
+        ],
+        0,
+      ),
+    ).toEqual([true, false])
+  })
+})
+
+describe('zones in time', () => {
+  const run = (settings: Zone, roads: (number | null)[], everyMs = 500, freshAt = -1) => {
+    const judge = watchZones([settings])
+    return roads.map((road_percent, i) => {
+      const { zones, changed } = judge([{ name: 'ahead', road_percent }], i * everyMs, i === freshAt || i === 0)
+      return `${zones[0]!.blocked ? 'blocked' : 'clear'}${changed.length ? '!' : ''}`
+    })
+  }
+
+  test('one is blocked once it has held too little road for its time, and clear again likewise', () => {
+    expect(run(zone(), [80, 40, 40, 40, 40, 80, 80, 80])).toEqual([
+      'clear',
+      'clear',
+      'clear',
+      'blocked!',
+      'blocked',
+      'blocked',
+      'blocked',
+      'clear!',
+    ])
+  })
+
+  test('between the thresholds it stays as it is', () => {
+    expect(run(zone({ hold_s: 0 }), [55, 49, 55, 59.9, 60, 55])).toEqual([
+      'clear',
+      'blocked!',
+      'blocked',
+      'blocked',
+      'clear!',
+      'clear',
+    ])
+    expect(run(zone({ hold_s: 0, clear_above: 50 }), [49, 50])).toEqual(['blocked!', 'clear!'])
+    expect(run(zone({ hold_s: 0, blocked_below: 95 }), [90, 99, 100])).toEqual(['blocked!', 'blocked', 'clear!'])
+  })
+
+  test('a zone that is not seen stays as it is, and time without a camera does not count', () => {
+    expect(run(zone({ hold_s: 0 }), [40, null, null])).toEqual(['blocked!', 'blocked', 'blocked'])
+    expect(run(zone(), [40, 40, 40], 600_000, 1)).toEqual(['clear', 'clear', 'blocked!'])
+  })
+})
+
+const settings = { facts: FactSettings.parse({ sectors: 4, rle: true }), zones: [zone()] }
+const frame = { process: 1, cameraWidth: 80, cameraHeight: 40, region: [0, 0, 80, 40] as [number, number, number, number] }
+const said = { classShare: Float32Array.from([0.4, 0.45, 0.15]), confidence: 0.98765 }
+
+describe('the facts of a mask', () => {
+  const mask = draw(
+    '........', //
+    '22####..',
+    '2.####.#',
+    '22####..',
+  )
+
+  test('stand together, of any number of classes', () => {
+    const look = lookAtMasks(settings, { width: 8, height: 4, road: 1 })
+    expect(look(mask.ids, frame, said)).toEqual({
+      road_percent: 45,
+      confidence: 0.988,
+      largest_area: { percent: 37.5, of_road_percent: 92.31 },
+      contours: [{ percent: 37.5, hole: false, points: [[0.75, 0.25], [0.75, 1], [0.25, 1], [0.25, 0.25]] }], // biome-ignore format: one line
+      free_space: { end_y: [1, 0.25, 0.25, 1] },
+      zones: [{ name: 'ahead', road_percent: 40.63 }],
+      rle: { size: [4, 8], counts: expect.any(String) },
+    })
+  })
+
+  test('tell how much changed since the camera’s mask before, whatever class it was', () => {
+    const look = lookAtMasks(settings, { width: 8, height: 4, road: 1 })
+    expect(look(mask.ids, frame, said).changed_percent).toBeUndefined()
+    expect(look(mask.ids, frame, said).changed_percent).toBe(0)
+    const other = Int32Array.from(mask.ids)
+    other[0] = 2
+    other[31] = 1
+    expect(look(other, frame, said).changed_percent).toBe(6.25)
+    expect(look(mask.ids, { ...frame, process: 2 }, said).changed_percent).toBeUndefined()
+  })
+
+  test('follow a camera whose picture has another size, and leave bars out', () => {
+    const look = lookAtMasks(settings, { width: 8, height: 4, road: 1 })
+    const all = new Int32Array(32).fill(1)
+    expect(look(all, frame, said).largest_area.percent).toBe(100)
+    const wide = { ...frame, cameraHeight: 20, region: [0, -10, 80, 40] as typeof frame.region }
+    expect(look(all, wide, said)).toMatchObject({ largest_area: { percent: 50 }, zones: [{ road_percent: 100 }] })
+  })
+
+  test('leave out what is switched off', () => {
+    const off = { facts: FactSettings.parse({ contours: 0, sectors: 0 }), zones: [] }
+    const facts = lookAtMasks(off, { width: 8, height: 4, road: 1 })(mask.ids, frame, said)
+    expect(Object.keys(facts)).toEqual(['road_percent', 'confidence', 'largest_area', 'zones'])
+  })
+
+  test('have metres where the mounting is known', () => {
+    const mounting = { height_m: 1.5, pitch_deg: 0, focal_px: 100 }
+    const look = lookAtMasks({ ...settings, mounting }, { width: 8, height: 4, road: 1 })
+    const ahead = draw('........', '........', '........', '########')
+    expect(look(ahead.ids, frame, said).free_space).toEqual({ end_y: Array(4).fill(0.75), metres: Array(4).fill(15) })
+  })
+})
+
+test('a zone that changes is an event of the frame that decided it, and a fact of every mask', () => {
+  const events: CameraEvent[] = []
+  const judge = makeJudge([{ name: 'front', zones: [zone(), zone({ name: 'left' })] }], (event) => events.push(event))
+  const made = (atS: number, road: number, left: number): MaskMade => ({
+    type: 'mask',
+    frame: {
+      ...frame,
+      camera: 'front',
+      frame: 1,
+      capturedMicros: 1e6 * atS,
+      capturedMonotonicMicros: 1e6 * atS,
+      picture: false,
+    },
+    png: new Uint8Array(),
+    facts: {
+      road_percent: 30,
+      zones: [
+        { name: 'ahead', road_percent: road },
+        { name: 'left', road_percent: left },
+      ],
+    } as MaskFacts,
+    timings: { capture: 0, wait: 0, infer: 0, facts: 0, encode: 0 },
+    sentMonotonicMicros: 0,
+  })
+  expect(judge.facts(made(0, 20, 80), true)).toMatchObject({ road_percent: 30, blocked: false })
+  expect(judge.facts(made(2, 20, 80), false)).toMatchObject({
+    blocked: true,
+    zones: [
+      { name: 'ahead', road_percent: 20, blocked: true },
+      { name: 'left', road_percent: 80, blocked: false },
+    ],
+  })
+  judge.facts(made(3, 90, 80), false)
+  expect(judge.facts(made(4.5, 90, 80), false).blocked).toBe(false)
+  expect(events.map(({ type, zone, at_us, detail }) => [type, zone, at_us, detail])).toEqual([
+    ['zone_blocked', 'ahead', 2e6, 'ahead: 20 % road'],
+    ['zone_clear', 'ahead', 4.5e6, 'ahead: 90 % road'],
+  ])
+})
