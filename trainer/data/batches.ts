@@ -1,9 +1,9 @@
 // Pictures and labels as the training step takes them: bytes of the model's size, decoded once where memory allows, in
 // seeded random order and made ready ahead of time, so that a step finds its batch waiting.
 import type { ModelInput } from '../../deploy/bundle.ts'
+import { mapBounded } from '../../deploy/each.ts'
 import { fitPicture } from '../../deploy/fit-picture.ts'
 import { type Dataset, ignore, type Sample } from './dataset.ts'
-import { mapBounded } from './each.ts'
 import { fitLabel } from './fit-label.ts'
 import { random, shuffled } from './random.ts'
 

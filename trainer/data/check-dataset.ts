@@ -1,9 +1,9 @@
 // A look at every file of a data set before any training: all faults in one error, and what the set is made of.
 import { createHash } from 'node:crypto'
 import { access, readFile, stat } from 'node:fs/promises'
+import { mapBounded } from '../../deploy/each.ts'
 import { decodePicture, type Pixels } from '../../deploy/fit-picture.ts'
 import { type ClassIds, type Dataset, ignore, type Sample, type Skipped, withoutLabel } from './dataset.ts'
-import { mapBounded } from './each.ts'
 
 export interface Statistics {
   name: string

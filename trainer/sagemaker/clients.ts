@@ -1,7 +1,8 @@
 // The clients of AWS. Region and credentials are found as every AWS tool finds them.
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
-import { S3Client } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { SageMakerClient } from '@aws-sdk/client-sagemaker'
+import { openS3 } from '../../deploy/s3.ts'
 
 export interface Clients {
   s3: S3Client
@@ -12,8 +13,7 @@ export interface Clients {
 
 /** Opens them. Throws what is missing: a region, or credentials where they will be needed. */
 export async function openClients(region: string | undefined, { needed = true } = {}): Promise<Clients> {
-  // It warns of coming versions on Node 20; ours are pinned.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+  const s3 = openS3(region)
   const configuration = region ? { region } : {}
   const sagemaker = new SageMakerClient(configuration)
   const found = await sagemaker.config.region().catch((cause: unknown) => {
@@ -26,5 +26,5 @@ export async function openClients(region: string | undefined, { needed = true } 
         { cause },
       )
     })
-  return { sagemaker, s3: new S3Client(configuration), logs: new CloudWatchLogsClient(configuration), region: found }
+  return { sagemaker, s3, logs: new CloudWatchLogsClient(configuration), region: found }
 }

@@ -1,7 +1,7 @@
 // The request for a training job.
 import type { CreateTrainingJobRequest, TrainingInstanceType } from '@aws-sdk/client-sagemaker'
+import { below, type Place, uriOf } from '../../deploy/s3.ts'
 import { metricDefinitions } from './metrics.ts'
-import { below, type Place, uriOf } from './s3.ts'
 
 export interface Job {
   name: string

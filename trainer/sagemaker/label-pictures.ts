@@ -2,15 +2,15 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CreateLabelingJobCommand } from '@aws-sdk/client-sagemaker'
-import { background, formatLine } from '../../deploy/groundtruth-line.ts'
-import { encodeMask } from '../../deploy/mask-png.ts'
+import { attribute, categoriesFile, labelledClasses, labelPicture } from '../../deploy/first-label.ts'
+import { formatLine } from '../../deploy/groundtruth-line.ts'
 import { parseOptions } from '../../deploy/options.ts'
-import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import { loadBundle } from '../../deploy/run-bundle.ts'
+import { below, filesBelow, type LocalFile, parseS3, upload, uriOf } from '../../deploy/s3.ts'
 import { openClients } from './clients.ts'
 import { jobName } from './job-name.ts'
-import { attribute, categoriesFile, labellingRequest, template } from './labelling-request.ts'
-import { maskPicture, type PictureMask } from './mask-picture.ts'
-import { below, filesBelow, type LocalFile, parseS3, upload, uriOf } from './s3.ts'
+import { labellingRequest, template } from './labelling-request.ts'
+import { maskPicture } from './mask-picture.ts'
 
 const help = `npm run trainer -- label --pictures DIR --bundle DIR --output S3 [options]
 
@@ -74,14 +74,14 @@ export async function labelPictures(args: string[]): Promise<void> {
 
   const pictures = await picturesOf(values.pictures!)
   const bundle = await loadBundle(values.bundle!)
-  const classes = labelledClasses(bundle)
+  const classes = labelledClasses(bundle.manifest)
   const lines: string[] = []
   for (const [done, picture] of pictures.entries()) {
     const mask = await maskPicture(bundle, picture.path)
     const label = `masks/${picture.key.replace(/\.[^./]*$/, '')}.png`
     const path = join(folder, label)
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, labelPicture(mask, bundle))
+    await writeFile(path, labelPicture(mask, bundle.manifest))
     lines.push(
       formatLine({
         picture: uriOf(below(place, 'pictures', picture.key)),
@@ -127,15 +127,4 @@ async function picturesOf(dir: string): Promise<LocalFile[]> {
     stems.add(stem)
   }
   return pictures
-}
-
-/** What people label: road alone where there are two classes, what is not being the background. */
-const labelledClasses = ({ manifest: { classes, road } }: RunningBundle) => (classes.length === 2 ? [classes[road]!] : classes)
-
-/** The label as palette PNG, its colours those of the manifest's line; what the model does not see is background. */
-function labelPicture({ ids, width, height }: PictureMask, { manifest: { classes, road } }: RunningBundle): Buffer {
-  const two = classes.length === 2
-  const indices = Int32Array.from(ids, (id) => (id >= classes.length || (two && id !== road) ? 0 : id + 1))
-  const colours = [background.colour, ...classes.map(({ colour }) => colour)]
-  return encodeMask(indices, { width, height, colours, road }, {})
 }

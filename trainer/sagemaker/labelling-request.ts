@@ -1,6 +1,7 @@
 // The request for a Ground Truth job in which people adjust masks, and the two files that it names.
 import type { CreateLabelingJobRequest } from '@aws-sdk/client-sagemaker'
-import { type Place, uriOf } from './s3.ts'
+import { attribute } from '../../deploy/first-label.ts'
+import { type Place, uriOf } from '../../deploy/s3.ts'
 
 /** Accounts of the functions that AWS runs before and after the work, by region: API reference of CreateLabelingJob, HumanTaskConfig. */
 const accounts: Record<string, string> = {
@@ -17,9 +18,6 @@ const accounts: Record<string, string> = {
   'us-east-2': '266458841044',
   'us-west-2': '081040173940',
 }
-
-/** Name of the masks' attribute in the manifest; the adjusted ones get another. */
-export const attribute = 'road-ref'
 
 export interface Labelling {
   name: string
@@ -63,10 +61,6 @@ export function labellingRequest(job: Labelling): CreateLabelingJobRequest {
     },
   }
 }
-
-/** The label category configuration file. */
-export const categoriesFile = (names: readonly string[]): string =>
-  `${JSON.stringify({ 'document-version': '2018-11-28', labels: names.map((label) => ({ label })) }, null, 2)}\n`
 
 /** What the people see: a Liquid template with the crowd element for segmentation, which begins with our mask. */
 export const template = `<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>

@@ -7,6 +7,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { CreateTrainingJobCommand, type DescribeTrainingJobResponse, StopTrainingJobCommand } from '@aws-sdk/client-sagemaker'
 import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
+import { below, download, type LocalFile, type Place, parseS3, upload, uriOf } from '../../deploy/s3.ts'
 import { checkDataset } from '../data/check-dataset.ts'
 import { readClassMap } from '../data/class-map.ts'
 import { openDatasets } from '../data/open-dataset.ts'
@@ -21,7 +22,6 @@ import { jobOptions } from './hyperparameters.ts'
 import { jobName } from './job-name.ts'
 import { jobRequest } from './job-request.ts'
 import { filesOfData, filesOfOption } from './local-data.ts'
-import { below, download, type LocalFile, type Place, parseS3, upload, uriOf } from './s3.ts'
 
 const help = `npm run trainer -- sagemaker --data DATA --output S3 --image URI --role ARN [options]
 

@@ -1,10 +1,10 @@
 // What lies on this machine as the files that a job's channels get: data sets, and what options name.
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { mapBounded } from '../data/each.ts'
+import { mapBounded } from '../../deploy/each.ts'
+import { filesBelow, type LocalFile } from '../../deploy/s3.ts'
 import { readManifest } from '../data/groundtruth.ts'
 import { shardsOf } from '../transfer/weight-file.ts'
-import { filesBelow, type LocalFile } from './s3.ts'
 
 /**
  * Every file of LAYOUT:FOLDER. Of a Ground Truth manifest the pictures and labels that it names, wherever copies of their

@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3'
-import { mapBounded } from '../data/each.ts'
+import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import { mapBounded } from './each.ts'
 
 const filesAtOnce = 8
 
@@ -55,27 +55,37 @@ const types: Record<string, string> = {
   html: 'text/html; charset=utf-8',
 }
 
+/** A client for S3 alone. Region and credentials are found as every AWS tool finds them. */
+export function openS3(region?: string): S3Client {
+  // It warns of coming versions on Node 20; ours are pinned.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+  return new S3Client(region ? { region } : {})
+}
+
+/** Sizes of all objects below a place, by their keys. */
+export async function sizesBelow(s3: S3Client, { bucket, key }: Place): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>()
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: key && `${key}/` }))
+    for (const { Key, Size } of page.Contents ?? []) sizes.set(Key!, Size!)
+  return sizes
+}
+
+/** Writes an object, with the type that its ending says. */
+export async function put(s3: S3Client, { bucket, key }: Place, body: string | Uint8Array): Promise<void> {
+  const type = types[key.slice(key.lastIndexOf('.') + 1).toLowerCase()]
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...(type && { ContentType: type }) }))
+}
+
 /** Uploads files; those that are there with the same size are left, so that an upload that broke off goes on. */
 export async function upload(s3: S3Client, files: readonly LocalFile[], to: Place, say: (line: string) => void): Promise<void> {
-  const there = new Map<string, number>()
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: to.bucket, Prefix: `${to.key}/` }))
-    for (const { Key, Size } of page.Contents ?? []) there.set(Key!, Size!)
+  const there = await sizesBelow(s3, to)
   const missing = files.filter(({ key, bytes }) => there.get(below(to, key).key) !== bytes)
   const whole = missing.reduce((sum, { bytes }) => sum + bytes, 0)
   const before = files.length - missing.length
   say(`${missing.length} files, ${megabytes(whole)}, to ${uriOf(to)}${before > 0 ? ` (${before} are there)` : ''}`)
   let [done, tenths] = [0, 0]
   await mapBounded(missing, filesAtOnce, async ({ path, key, bytes, content }) => {
-    const type = types[key.slice(key.lastIndexOf('.') + 1).toLowerCase()]
-    const { bucket, key: whereto } = below(to, key)
-    await s3.send(
-      new PutObjectCommand({
-        Bucket: bucket,
-        Key: whereto,
-        Body: content ?? (await readFile(path)),
-        ...(type && { ContentType: type }),
-      }),
-    )
+    await put(s3, below(to, key), content ?? (await readFile(path)))
     done += bytes
     const now = Math.floor((10 * done) / whole)
     if (now > tenths && now < 10) say(`  ${megabytes(done)} of ${megabytes(whole)}`)
@@ -85,15 +95,25 @@ export async function upload(s3: S3Client, files: readonly LocalFile[], to: Plac
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 
-/** Downloads an object, which appears at `path` as a whole or not at all. False where there is none. */
-export async function download(s3: S3Client, { bucket, key }: Place, path: string): Promise<boolean> {
+/** The text of an object; undefined where there is none. */
+export async function readText(s3: S3Client, place: Place): Promise<string | undefined> {
+  return (await get(s3, place))?.transformToString()
+}
+
+async function get(s3: S3Client, { bucket, key }: Place) {
   const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch((error: Error) => {
     if (error.name === 'NoSuchKey') return undefined
     throw error
   })
-  if (!answer?.Body) return false
+  return answer?.Body
+}
+
+/** Downloads an object, which appears at `path` as a whole or not at all. False where there is none. */
+export async function download(s3: S3Client, place: Place, path: string): Promise<boolean> {
+  const body = await get(s3, place)
+  if (!body) return false
   await mkdir(dirname(path), { recursive: true })
-  await pipeline(answer.Body as Readable, createWriteStream(`${path}.tmp`))
+  await pipeline(body as Readable, createWriteStream(`${path}.tmp`))
   await rename(`${path}.tmp`, path)
   return true
 }
