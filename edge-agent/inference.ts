@@ -15,6 +15,8 @@ export interface Inference {
   compute(): 'cpu' | 'gpu' | undefined
   /** Whether a process takes frames now. */
   ready(): boolean
+  /** Whether a process makes masks, or one that will was started not long ago. */
+  healthy(): boolean
   pid(): number | undefined
   /** The settings changed while the agent runs: with more cameras the model is warmed up for larger batches. */
   settings(config: Config): void
@@ -74,6 +76,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   let failures = 0
   let replacedMs = 0
   let readyMs = 0
+  let lostMs = performance.now()
   let stopped = false
   let timer: NodeJS.Timeout | undefined
 
@@ -123,8 +126,10 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     rm(mine.socket, { force: true }).catch(() => {})
     if (mine !== current && mine !== next) return
     const wasCurrent = mine === current
-    if (wasCurrent) current = undefined
-    else next = undefined
+    if (wasCurrent) {
+      current = undefined
+      lostMs = performance.now()
+    } else next = undefined
     if (stopped) return
     const settled = wasCurrent && performance.now() - readyMs > settledMs
     if (settled) failures = 0
@@ -157,6 +162,11 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   return {
     compute: () => compute,
     ready: () => current !== undefined,
+    healthy() {
+      const now = performance.now()
+      if (!current) return now - lostMs < loadTimeoutMs
+      return now - current.heardMs < config.segment.timeout_ms + 2 * watchEveryMs
+    },
     pid: () => current?.child.pid,
     settings({ cameras, segment }) {
       batches = sizesFor(cameras.length, segment.max_batch)

@@ -16,6 +16,7 @@ import { ConfigError, configPath, readConfig } from './read-config.ts'
 import { startReloading } from './reload.ts'
 import { makeResults } from './results.ts'
 import { openSite } from './serve/site.ts'
+import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
 
@@ -48,11 +49,13 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     refused: (reason) => end(2, reason),
   })
   known.watch(cameras, inference)
+  const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const reloading = startReloading(config, {
     file: file && configPath(file, process.env),
     read,
     log,
+    systemd,
     hungUp: () => end(0, 'its terminal was closed'),
     async apply(changed) {
       log.level = changed.log
@@ -69,13 +72,14 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     else log.info(`ending: ${why}`)
     clearInterval(stats)
     reloading.stop()
-    await Promise.all([out.close(), inference.stop(), cameras.stop()])
+    await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop()])
     await Promise.all([site.close(), broker?.close()])
     process.exit(code)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
   greet(log, config, { page: site, broker: mqtt.url, model: manifest.name })
+  systemd.ready()
 }
 
 const words = process.argv.slice(2)

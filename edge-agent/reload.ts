@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
+import type { Systemd } from './systemd.ts'
 
 export interface Reloaded {
   /** Keys that changed and hold from now on, such as `mqtt.masks_per_second`; cameras by their names: `cameras.front.fps`. */
@@ -29,6 +30,8 @@ export interface ReloadSurroundings {
   /** Makes the agent run so. */
   apply(config: Config): Promise<void>
   log: Log
+  /** Who is told that this goes on, and that it is over. */
+  systemd: Pick<Systemd, 'reloading' | 'ready'>
   /** The terminal that the agent was started from is gone. */
   hungUp(): void
 }
@@ -39,7 +42,7 @@ const live = ['cameras', 'preview', 'log', 'mqtt.masks_per_second', 'mqtt.result
 const isLive = (key: string) => live.some((start) => key === start || key.startsWith(`${start}.`))
 
 /** Reads the settings again when their file changes, on SIGHUP, and when it is asked to. */
-export function startReloading(config: Config, { file, read, apply, log, hungUp }: ReloadSurroundings): Reloading {
+export function startReloading(config: Config, { file, read, apply, log, systemd, hungUp }: ReloadSurroundings): Reloading {
   let running = config
   let last: Promise<unknown> = Promise.resolve()
 
@@ -66,7 +69,10 @@ export function startReloading(config: Config, { file, read, apply, log, hungUp 
 
   /** One at a time: who asks meanwhile gets a run of its own after it. */
   function inTurn() {
-    const mine = last.then(reload)
+    const mine = last.then(() => {
+      systemd.reloading()
+      return reload().finally(systemd.ready)
+    })
     last = mine.catch(() => {})
     return mine
   }
