@@ -11,7 +11,8 @@ export interface CameraList {
   run(config: Pick<Config, 'cameras' | 'preview'>, on: CameraListener): Promise<void>
   setEnabled(name: string, enabled: boolean): void
   setSegment(socket: string): void
-  setWatched(watched: boolean): void
+  /** Whether anybody of a kind looks at the pictures. */
+  setWatched(by: 'pages' | 'streams', watched: boolean): void
   stop(): Promise<void>
 }
 
@@ -33,7 +34,7 @@ const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
 export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): CameraList {
   let running: Running[] = []
   let segment: string | undefined
-  let watched = false
+  const watchers = new Set<string>()
   let stopped = false
 
   function start({ config, preview }: Omit<Running, 'camera'>, before: Running | undefined, on: CameraListener): Running {
@@ -42,7 +43,7 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): 
     const enabled = kept ? before.camera.status().state !== 'disabled' : config.enabled
     const camera = startCamera({ ...config, enabled }, { ...surroundings, preview }, on)
     if (segment) camera.setSegment(segment)
-    camera.setWatched(watched)
+    camera.setWatched(watchers.size > 0)
     on.status(camera.status())
     return { camera, config, preview }
   }
@@ -72,9 +73,10 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): 
       segment = socket
       for (const { camera } of running) camera.setSegment(socket)
     },
-    setWatched(yes) {
-      watched = yes
-      for (const { camera } of running) camera.setWatched(yes)
+    setWatched(by, yes) {
+      if (yes) watchers.add(by)
+      else watchers.delete(by)
+      for (const { camera } of running) camera.setWatched(watchers.size > 0)
     },
     async stop() {
       stopped = true

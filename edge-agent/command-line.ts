@@ -27,6 +27,8 @@ export function readCommand(words: readonly string[]): Command {
 /** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
 export const commands: Record<string, (args: string[]) => Promise<void>> = {
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
+  user: async (args) => (await import('./credentials.ts')).makeCredential('user', args),
+  token: async (args) => (await import('./credentials.ts')).makeCredential('token', args),
 }
 
 const width = Math.max(...settings.map(({ flag }) => flag.length))
@@ -38,6 +40,8 @@ export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and
   npm run agent -- --config FILE                  settings from a YAML file
   npm run agent -- --config FILE --check          only says whether the settings are right
   npm run agent -- replay --help                  a video, pictures or a recording through a bundle, for regression tests
+  npm run agent -- user NAME --role operator      the config's line for somebody with a password (or --role viewer)
+  npm run agent -- token NAME --role viewer       the same for a program, with an API token
 
 The smallest file:
 

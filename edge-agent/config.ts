@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { z } from 'zod'
 import { FactSettings, Mounting, Zone } from './facts/settings.ts'
 import { demoBundle } from './paths.ts'
+import { hashForm } from './serve/passwords.ts'
 import { sourceKind } from './source-kind.ts'
 
 /** One level of an MQTT topic: no `/`, no wildcard, no space. */
@@ -13,6 +14,12 @@ const port = z.int().min(0).max(65535)
 const secret = () => z.string().min(1).meta({ writeOnly: true })
 /** Messages a second; 0 is none at all. */
 const rate = z.number().min(0).max(1000)
+
+/** Whoever is let in: a name that MQTT and HTTP can carry, and what it may do. */
+const person = {
+  name: z.string().regex(/^[\w.@-]{1,64}$/, 'letters, digits, ".", "_", "@" and "-"'),
+  role: z.enum(['viewer', 'operator']),
+}
 
 const sourceForms = 'demo, test, file:PATH, rtsp://…, v4l2:/dev/video0, csi:0 or gst:PIPELINE TEXT'
 const source = z.string().regex(/^(demo$|test$|file:.|rtsps?:\/\/.|v4l2:\/.|csi:\d+$|gst:\s*\S)/s, `a source: ${sourceForms}`)
@@ -64,6 +71,7 @@ export const CameraConfig = z
 export const Config = z
   .strictObject({
     device: topicLevel.default(() => hostname().replace(/[/+#\s]/g, '-') || 'device'),
+    state_dir: z.string().min(1).optional(),
     bundle: z.string().min(1).default(demoBundle),
     compute: z.enum(['auto', 'gpu', 'cpu']).default('auto'),
     log: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info'),
@@ -107,6 +115,33 @@ export const Config = z
         host: z.string().default('127.0.0.1'),
         port: port.optional(),
         names: z.array(z.string()).default([]),
+        cert: z.string().min(1).optional(),
+        key: z.string().min(1).optional(),
+      })
+      .prefault({}),
+    access: z
+      .strictObject({
+        users: z
+          .array(
+            z.strictObject({
+              ...person,
+              password: z.string().regex(hashForm, 'a hash that "npm run agent -- user NAME" made').meta({ writeOnly: true }),
+            }),
+          )
+          .max(100)
+          .default([]),
+        tokens: z
+          .array(
+            z.strictObject({
+              ...person,
+              sha256: z
+                .string()
+                .regex(/^[0-9a-f]{64}$/, 'a hash that "npm run agent -- token NAME" made')
+                .meta({ writeOnly: true }),
+            }),
+          )
+          .max(100)
+          .default([]),
       })
       .prefault({}),
     segment: z
@@ -123,7 +158,13 @@ export const Config = z
       const first = config.cameras.findIndex((other) => other.name === name)
       if (first !== i) refuse(['cameras', i, 'name'], `"${name}" is the name of camera ${first + 1} already`)
     })
-    const { mqtt, broker } = config
+    const { mqtt, broker, http, access } = config
+    access.users.forEach(({ name }, i) => {
+      const first = access.users.findIndex((other) => other.name === name)
+      if (first !== i) refuse(['access', 'users', i, 'name'], `"${name}" is the name of user ${first + 1} already`)
+    })
+    if ((http.cert === undefined) !== (http.key === undefined))
+      refuse(['http', http.cert ? 'cert' : 'key'], '"http.cert" and "http.key" come together')
     const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
     for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key'] as const)
       if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)

@@ -4,6 +4,7 @@ import { sourceFault } from './capture/source-fault.ts'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
 import { withoutSecrets } from './redact.ts'
+import { type Access, isLoopback } from './serve/access.ts'
 import type { Site } from './serve/site.ts'
 
 export interface Places {
@@ -11,6 +12,7 @@ export interface Places {
   /** Address of the broker that is used. */
   broker: string
   model: string
+  access: Access
 }
 
 /** What --check says; exit code 2 where a camera cannot be opened. Streams are not asked and the model is not loaded. */
@@ -25,7 +27,7 @@ export async function sayChecked({ cameras, bundle }: Config): Promise<void> {
 }
 
 /** Says where everything is: as text on a terminal, as one log line elsewhere. */
-export function greet(log: Log, config: Config, { page, broker, model }: Places): void {
+export function greet(log: Log, config: Config, { page, broker, model, access }: Places): void {
   const { prefix } = config.mqtt
   const { hostname: host, port, protocol } = new URL(broker)
   const defaultPort = /^(mqtts|ssl|tls):$/.test(protocol) ? '8883' : '1883'
@@ -34,12 +36,16 @@ export function greet(log: Log, config: Config, { page, broker, model }: Places)
   if (config.http.port === undefined && page.port !== 8080) log.info(`port 8080 is taken; the page is on ${page.port}`)
   if (!config.mqtt.url && config.broker.port === undefined && port !== '1883')
     log.info(`port 1883 is taken; the agent's own broker is on ${port}`)
-  for (const [name, open] of [
-    ['http.host', config.http.host],
-    ['broker.host', config.mqtt.url ? undefined : config.broker.host],
-  ] as const)
-    if (open && !/^(127\.|localhost$|::1$)/.test(open))
-      log.warn(`"${name}" is ${open}: everyone who reaches this machine over the network gets in without a password`)
+  if (!config.mqtt.url && !isLoopback(config.broker.host))
+    log.warn(`"broker.host" is ${config.broker.host}: passwords cross the network unencrypted; a broker of its own can use TLS`)
+  if (!isLoopback(config.http.host) && !config.http.cert)
+    log.warn(`"http.host" is ${config.http.host} without "http.cert": passwords and pictures cross the network unencrypted`)
+  // Not by the log, which others may keep.
+  if (access.fresh)
+    process.stdout.write(`
+  Operator token, shown this once:  ${access.fresh}
+  Sign in with it on the page, send it as "Authorization: Bearer …", or use it as the password for MQTT.
+`)
   if (!process.stdout.isTTY) log.info({ page: page.url, mqtt, subscribe, model }, 'listening')
   else
     process.stdout.write(`

@@ -1,4 +1,4 @@
-// What is known at this moment, for whoever asks over HTTP: the newest mask and picture of each camera, states, counts.
+// What is known at this moment, for whoever asks over HTTP: the newest mask of each camera, states, counts.
 import type { Manifest } from '../deploy/bundle.ts'
 import type { CameraList } from './camera-list.ts'
 import type { Config } from './config.ts'
@@ -11,8 +11,6 @@ export interface Known {
   statuses(): CameraStatus[]
   /** The newest mask of a camera, with its facts. */
   latest(camera: string): MaskMessage | undefined
-  /** The newest picture of a camera that the model was given. */
-  picture(camera: string): Uint8Array | undefined
   stats(): Promise<Stats>
   /** Whether the model takes frames. */
   modelReady(): boolean
@@ -30,7 +28,6 @@ export interface Memory extends Known {
 /** Starts with nothing known. */
 export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Memory {
   const masks = new Map<string, MaskMessage>()
-  const pictures = new Map<string, Uint8Array>()
   const counters = startCounting()
   let cameras: CameraList | undefined
   const all = () => cameras?.all() ?? []
@@ -42,7 +39,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
     },
     settings(config) {
       const names = config.cameras.map(({ name }) => name)
-      for (const kept of [masks, pictures]) for (const camera of kept.keys()) if (!names.includes(camera)) kept.delete(camera)
+      for (const camera of masks.keys()) if (!names.includes(camera)) masks.delete(camera)
       counters.keep(names)
     },
     frames: (camera, count) => counters.frames(camera, count),
@@ -50,12 +47,10 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
       const { camera, age_ms } = message.result
       if (!masks.has(camera)) log.info({ camera, age_ms, after_s: Math.round(10 * process.uptime()) / 10 }, 'first mask')
       masks.set(camera, message)
-      if (message.picture.length) pictures.set(camera, message.picture)
       counters.mask(message.result)
     },
     statuses: () => all().map((camera) => camera.status()),
     latest: (camera) => masks.get(camera),
-    picture: (camera) => pictures.get(camera),
     modelReady: () => inference?.ready() ?? false,
     stats: () =>
       counters.report({

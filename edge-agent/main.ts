@@ -8,14 +8,18 @@ import { greet, sayChecked } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
 import { openLog } from './log.ts'
+import { makePainter } from './painter.ts'
 import { openBroker } from './publish/broker.ts'
+import { serveStreams } from './publish/mjpeg.ts'
 import { connectMqtt } from './publish/mqtt.ts'
 import { toAll } from './publish/output.ts'
 import { serveSockets } from './publish/websocket.ts'
 import { ConfigError, configPath, readConfig } from './read-config.ts'
 import { startReloading } from './reload.ts'
 import { makeResults } from './results.ts'
+import { openAccess } from './serve/access.ts'
 import { openSite } from './serve/site.ts'
+import { openState } from './state.ts'
 import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
@@ -26,14 +30,30 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const { manifest } = await openBundle(config.bundle)
   if (check) return sayChecked(config)
   const log = openLog(config.log)
+  const state = await openState(config, process.env)
   const known = makeMemory(config, manifest, log)
   const cameras = makeCameras({ input: manifest.input, log })
 
-  const broker = config.mqtt.url ? undefined : await openBroker(config.broker)
-  const mqtt = connectMqtt(config, { own: broker, log, setEnabled: cameras.setEnabled })
-  const sockets = serveSockets({ config, model: manifest.name, statuses: known.statuses, log, watched: cameras.setWatched })
-  const out = toAll([mqtt, sockets])
-  const site = await openSite(config.http, known, sockets)
+  const painter = makePainter(log)
+  const access = openAccess(config, state)
+
+  const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
+  const mqtt = connectMqtt(
+    { ...config, mqtt: { ...config.mqtt, ...broker?.login } },
+    { own: broker, log, setEnabled: cameras.setEnabled },
+  )
+  const sockets = serveSockets({
+    config,
+    model: manifest.name,
+    statuses: known.statuses,
+    log,
+    watched: (yes) => cameras.setWatched('pages', yes),
+  })
+  const streams = serveStreams({ painter, log, watched: (yes) => cameras.setWatched('streams', yes) })
+  const out = toAll([mqtt, sockets, streams])
+  const { setEnabled } = cameras
+  const reload = () => reloading.reload()
+  const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload, log })
 
   const judge = makeJudge(config.cameras, out.event)
   const results = makeResults(manifest, judge, (message) => {
@@ -60,7 +80,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     async apply(changed) {
       log.level = changed.log
       await cameras.run(changed, listener)
-      for (const part of [known, judge, results, inference, out]) part.settings(changed)
+      for (const part of [known, judge, results, inference, access, site, out]) part.settings(changed)
     },
   })
 
@@ -73,13 +93,16 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     clearInterval(stats)
     reloading.stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop()])
+    await Promise.all([out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), broker?.close()])
+    state.close()
     process.exit(code)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
-  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name })
+  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access })
   systemd.ready()
+  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access })
 }
 
 const words = process.argv.slice(2)

@@ -7,9 +7,9 @@ import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } fr
 import type { z } from 'zod'
 import { nearest } from '../deploy/nearest.ts'
 import { Config } from './config.ts'
-import { knownKeys, settings } from './config-keys.ts'
+import { knownKeys, schemaAt, settings } from './config-keys.ts'
 import { withoutSecrets } from './redact.ts'
-import { readSecret } from './secrets.ts'
+import { hidden, readSecret } from './secrets.ts'
 import { sourceKind } from './source-kind.ts'
 
 /** Refused settings: one line each, for a person. */
@@ -63,12 +63,17 @@ export async function readConfig(file: string | undefined, env: NodeJS.ProcessEn
   const { config, where } = parse(path && text !== undefined ? { name: basename(path), text } : undefined, env, flags)
   const folders = [path && dirname(path), process.cwd()]
   config.bundle = find(config.bundle, folders)
+  if (config.state_dir) config.state_dir = find(config.state_dir, folders)
   for (const camera of config.cameras)
     if (sourceKind(camera.source) === 'file') camera.source = `file:${find(camera.source.slice('file:'.length), folders)}`
   const secretFolders = [env.CREDENTIALS_DIRECTORY, ...folders]
   for (const key of ['ca', 'cert', 'key', 'password_file'] as const) {
     const named = config.mqtt[key]
     if (named) config.mqtt[key] = find(named, secretFolders)
+  }
+  for (const key of ['cert', 'key'] as const) {
+    const named = config.http[key]
+    if (named) config.http[key] = find(named, secretFolders)
   }
   for (const camera of config.cameras)
     if (camera.password_file) camera.password_file = find(camera.password_file, secretFolders)
@@ -179,7 +184,9 @@ function explain(issue: z.core.$ZodIssue, source: Source | undefined, origins: O
   const where = locate(at, source, origins, false)
   if (issue.code === 'custom') return [`${where}${issue.message}`]
   if (issue.input === undefined && issue.code === 'invalid_type') return [`${where}"${dotted(at)}" is missing`]
-  return [`${where}"${dotted(at)}": expected ${expected(issue)}, found ${describe(issue.input)}`]
+  return [
+    `${where}"${dotted(at)}": expected ${expected(issue)}, found ${schemaAt(at)?.meta()?.writeOnly ? hidden : describe(issue.input)}`,
+  ]
 }
 
 function expected(issue: z.core.$ZodIssue): string {

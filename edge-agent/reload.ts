@@ -37,7 +37,7 @@ export interface ReloadSurroundings {
 }
 
 /** What can change while the agent runs, with all that stands below it. */
-const live = ['cameras', 'preview', 'log', 'mqtt.masks_per_second', 'mqtt.results_per_second', 'mqtt.stats_every_s']
+const live = ['access', 'cameras', 'preview', 'log', 'mqtt.masks_per_second', 'mqtt.results_per_second', 'mqtt.stats_every_s']
 
 const isLive = (key: string) => live.some((start) => key === start || key.startsWith(`${start}.`))
 

@@ -1,7 +1,10 @@
-// The agent's own MQTT broker, for where none is configured: aedes, MQTT 3.1 and 3.1.1, retained messages in memory.
-import { createServer } from 'node:net'
-import { Aedes } from 'aedes'
+// The agent's own MQTT broker, for where none is configured: aedes, MQTT 3.1 and 3.1.1, retained messages in memory. Where
+// its door is closed, clients come with a name and password of the config, or with a token as their password.
+import { randomBytes } from 'node:crypto'
+import { createServer, type Socket } from 'node:net'
+import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
 import type { Config } from '../config.ts'
+import { type Access, type Person, same } from '../serve/access.ts'
 import { listen } from '../serve/listen.ts'
 
 export interface Broker {
@@ -9,6 +12,8 @@ export interface Broker {
   url: string
   host: string
   port: number
+  /** How the agent itself gets in. */
+  login: { username: string; password: string }
   close(): Promise<void>
 }
 
@@ -16,8 +21,9 @@ export interface Broker {
 const longestClientId = 65_535
 
 /** Opens the broker on the configured port, or on the next free one from 1883. */
-export async function openBroker({ host, port }: Config['broker']): Promise<Broker> {
-  const aedes = await Aedes.createBroker({ maxClientsIdLength: longestClientId })
+export async function openBroker({ host, port }: Config['broker'], access: Access): Promise<Broker> {
+  const login = { username: '$agent', password: randomBytes(24).toString('base64url') } // no user can have that name
+  const aedes = await Aedes.createBroker({ maxClientsIdLength: longestClientId, ...doorOf(host, access, login) })
   const server = createServer((socket) => {
     socket.setNoDelay(true)
     aedes.handle(socket)
@@ -27,10 +33,43 @@ export async function openBroker({ host, port }: Config['broker']): Promise<Brok
     url: `mqtt://${taken.reach}:${taken.port}`,
     host,
     port: taken.port,
+    login,
     close: () =>
       new Promise((closed) => {
         server.close()
         aedes.close(() => closed())
       }),
+  }
+}
+
+/** Who may connect, and who may publish: a viewer may not. Who comes through an open door may do both. */
+function doorOf(host: string, access: Access, login: Broker['login']): Partial<AedesOptions> {
+  const people = new WeakMap<Client, Person>()
+  const refuse = (returnCode: 3 | 4, message: string): AuthenticateError => Object.assign(new Error(message), { returnCode })
+  return {
+    authenticate(client, username = '', bytes, answer) {
+      const password = bytes?.toString() ?? ''
+      const admit = (person: Person) => {
+        people.set(client, person)
+        answer(null, true)
+      }
+      if (username === login.username && same(password, login.password)) return admit({ name: username, role: 'operator' })
+      if (!access.closed(host)) return admit({ name: 'local', role: 'operator' })
+      const address = (client.conn as Socket).remoteAddress ?? ''
+      access.signIn(username, password, address).then(
+        ({ person, waitS }) => {
+          if (person) admit(person)
+          else answer(waitS ? refuse(3, `Too many tries from ${address}`) : refuse(4, 'Name or password is wrong'), null)
+        },
+        (error: Error) => answer(refuse(3, error.message), null),
+      )
+    },
+    authorizePublish(client, { topic }, answer) {
+      // Without a client it is the broker's own, such as the will of one that is gone, which was asked for before.
+      const person = client && people.get(client)
+      if (client && person?.role !== 'operator') answer(new Error(`${person?.name ?? 'Nobody'} may not publish to ${topic}`))
+      else if (topic.startsWith('$')) answer(new Error(`${topic} is the broker's own`))
+      else answer(null)
+    },
   }
 }

@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Context, Hono } from 'hono'
+import type { Context } from 'hono'
 import { build, repository } from '../paths.ts'
+import type { Site } from './api.ts'
 
 const types = new Map([
   ['html', 'text/html; charset=utf-8'],
@@ -16,7 +17,7 @@ const types = new Map([
 const allowed = /^\/(dashboard\/[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
 
 /** Adds `/` and the files it needs. Browsers ask each time whether a file changed, and mostly hear that it did not. */
-export function servePage(site: Hono): void {
+export function servePage(site: Site): void {
   site.get('/', (context) => file(context, '/dashboard/index.html'))
   site.get('/favicon.ico', (context) => context.body(null, 204))
   site.get('*', (context, next) => (allowed.test(context.req.path) ? file(context, context.req.path) : next()))

@@ -1,24 +1,59 @@
-// HTTP: the page, health, the API and the WebSocket's door. Reads what is known now and changes nothing.
-import { createServer } from 'node:http'
+// HTTP: the page, health, metrics, the API and the WebSocket, behind one door (door.ts) that everything passes.
+import { createServer, STATUS_CODES } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { getRequestListener } from '@hono/node-server'
-import { Hono } from 'hono'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Config } from '../config.ts'
-import type { Known } from '../known.ts'
+import type { Log } from '../log.ts'
 import type { SocketOutput } from '../publish/websocket.ts'
-import { refuse } from './guard.ts'
+import { type ApiSurroundings, type Site as App, type SiteEnv, serveApi } from './api.ts'
+import { openDoor } from './door.ts'
 import { listen } from './listen.ts'
+import { serveDocument } from './openapi.ts'
 import { servePage } from './page.ts'
+import { problem, problemText, problemType } from './problem.ts'
+import { keepCertificate } from './tls.ts'
 
 export interface Site {
   url: string
   port: number
+  /** The settings changed while the agent runs. */
+  settings(config: Config): void
   close(): Promise<void>
 }
 
+export interface SiteSurroundings extends Omit<ApiSurroundings, 'config'> {
+  sockets: SocketOutput
+  log: Log
+}
+
+/** Many pages, streams and scripts; what comes on top is turned away by the system. */
+const mostConnections = 256
+const keepAliveMs = 15_000
+
 /** Opens the site on the configured port, or on the next free one from 8080. */
-export async function openSite({ host, port, names }: Config['http'], known: Known, sockets: SocketOutput): Promise<Site> {
-  const site = new Hono()
+export async function openSite(config: Config, around: SiteSurroundings): Promise<Site> {
+  const { known, access, sockets, log } = around
+  const { host, port, names, cert, key } = config.http
+  let running = config
+  const admit = openDoor(access, host, names)
+  const site: App = new OpenAPIHono<SiteEnv>({
+    defaultHook: (result, context) => {
+      if (result.success) return
+      const [issue] = result.error.issues
+      const at = issue?.path.length ? `"${issue.path.join('.')}": ` : ''
+      return problem(400, `${context.req.path}: ${at}${issue?.message}`).getResponse()
+    },
+  })
+  site.onError((error) => {
+    if (!(error instanceof HTTPException)) log.error(error, 'HTTP')
+    if (!(error instanceof HTTPException)) return problem(500, 'The agent failed at this; its log says how').getResponse()
+    return error.res ?? problem(error.status, error.message).getResponse()
+  })
+  site.notFound((context) => problem(404, `There is nothing at ${context.req.path}`).getResponse())
+
   site.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -29,13 +64,15 @@ export async function openSite({ host, port, names }: Config['http'], known: Kno
         formAction: ["'none'"],
         frameAncestors: ["'self'"],
       },
-      strictTransportSecurity: false, // plain HTTP; whoever puts TLS in front says this
+      strictTransportSecurity: false, // the same name may serve something else in plain HTTP; whoever owns it says this
       referrerPolicy: 'no-referrer',
     }),
   )
   site.use(async (context, next) => {
-    const refusal = refuse({ host: context.req.header('host'), origin: context.req.header('origin') }, names)
-    if (refusal) return context.text(refusal.reason, refusal.status)
+    const { person, refused } = admit(context.env.incoming)
+    if (refused?.status === 401) throw problem(401, refused.detail, { 'www-authenticate': 'Bearer' })
+    if (refused) throw problem(refused.status, refused.detail)
+    context.set('person', person)
     return next()
   })
 
@@ -44,42 +81,40 @@ export async function openSite({ host, port, names }: Config['http'], known: Kno
     const cameras = Object.fromEntries(known.statuses().map(({ camera, state, reason }) => [camera, { state, reason }]))
     const model = known.modelReady()
     const ready = model && known.statuses().some(({ state }) => state !== 'offline')
-    return context.json({ ready, model: model ? 'ready' : 'loading', cameras }, ready ? 200 : 503)
+    const told = context.get('person') ? { cameras } : {}
+    return context.json({ ready, model: model ? 'ready' : 'loading', ...told }, ready ? 200 : 503)
   })
-  site.get('/api/cameras', (context) =>
-    context.json(known.statuses().map((status) => ({ ...status, result: known.latest(status.camera)?.result ?? null }))),
-  )
-  site.get('/api/stats', async (context) => context.json(await known.stats()))
-  site.get('/api/cameras/:name/:file{mask\\.png|picture\\.jpg}', (context) => {
-    const { name, file } = context.req.param()
-    const bytes = file === 'mask.png' ? known.latest(name)?.mask : known.picture(name)
-    if (!known.statuses().some(({ camera }) => camera === name)) return context.text(`There is no camera ${name}`, 404)
-    if (!bytes) return context.text(`Camera ${name} has given no ${file === 'mask.png' ? 'mask' : 'picture'} yet`, 404)
-    const type = file === 'mask.png' ? 'image/png' : 'image/jpeg'
-    return context.body(new Uint8Array(bytes), 200, { 'content-type': type, 'cache-control': 'no-store' })
-  })
+  serveApi(site, { ...around, config: () => running })
+  serveDocument(site)
   servePage(site)
-  site.notFound((context) => context.text('Not found', 404))
 
-  const server = createServer(getRequestListener(site.fetch))
+  const respond = getRequestListener(site.fetch)
+  const certificate = cert && key ? await keepCertificate({ cert, key }, log) : undefined
+  const options = { keepAlive: true, keepAliveInitialDelay: keepAliveMs } // a phone that left the network says no goodbye
+  const server = certificate ? createSecureServer({ ...options, ...certificate.now }, respond) : createServer(options, respond)
+  if (certificate && 'setSecureContext' in server) certificate.renewed((pair) => server.setSecureContext(pair))
+  server.maxConnections = mostConnections
   server.on('upgrade', (request, socket, head) => {
     // Node listens no longer on a socket that asks for an upgrade; one that breaks must not take the agent with it.
     socket.on('error', () => socket.destroy())
-    const refusal = refuse(request.headers, names)
+    const { refused } = admit(request)
     const path = (request.url ?? '').split('?')[0]
-    if (!refusal && path === '/ws') return sockets.upgrade(request, socket, head)
-    const status = refusal
-      ? `${refusal.status} ${refusal.status === 403 ? 'Forbidden' : 'Misdirected Request'}`
-      : '404 Not Found'
-    const body = refusal?.reason ?? 'The WebSocket is at /ws'
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+    if (!refused && path === '/ws') return sockets.upgrade(request, socket, head)
+    const { status, detail } = refused ?? { status: 404, detail: 'The WebSocket is at /ws' }
+    const body = problemText(status, detail)
+    const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'connection: close', `content-type: ${problemType}`]
+    socket.end([...lines, `content-length: ${Buffer.byteLength(body)}`, '', body].join('\r\n'))
   })
   const { reach, port: taken } = await listen(server, { host, port, from: 8080, setting: 'http.port' })
   return {
-    url: `http://${reach}:${taken}/`,
+    url: `${certificate ? 'https' : 'http'}://${reach}:${taken}/`,
     port: taken,
+    settings(changed) {
+      running = changed
+    },
     close: () =>
       new Promise((closed) => {
+        certificate?.stop()
         server.close(() => closed())
         server.closeAllConnections()
       }),

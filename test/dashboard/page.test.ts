@@ -57,6 +57,7 @@ describe.skipIf(!chromiumPath)(`the agent's page in Chromium${noChromium}`, () =
     await writeFile(
       join(dir, 'agent.yaml'),
       `device: bench
+state_dir: state
 bundle: ${join(dir, 'bundle')}
 compute: cpu
 http: { port: ${port} }

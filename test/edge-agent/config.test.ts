@@ -135,6 +135,10 @@ describe('what is refused, and how', () => {
   })
 
   test('no password is repeated', () => {
+    const users = 'access: { users: [{ name: a, role: viewer, password: in-plain-words }] }'
+    expect(() => parse(users)).toThrow(
+      '"access.users[0].password": expected a hash that "npm run agent -- user NAME" made, found ***',
+    )
     expect(() => parse('cameras: [{ name: a, source: "rtspp://admin:secret@h/1" }]')).toThrow(/^(?!.*secret)/s)
     expect(withoutSecrets('at rtsp://admin:se@cr/et@h:554/1?password=secret&x=1 failed')).toBe(
       'at rtsp://***@h:554/1?password=***&x=1 failed',

@@ -5,7 +5,9 @@ import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
 import { connectMqtt, type MqttOutput } from '../../edge-agent/publish/mqtt.ts'
 import { rateLimit } from '../../edge-agent/publish/rate-limit.ts'
 import { parseConfig } from '../../edge-agent/read-config.ts'
+import { openAccess } from '../../edge-agent/serve/access.ts'
 import { eventOf, maskOf, statusOf } from './made-messages.ts'
+import { memoryStore } from './made-site.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
 
 const log = openLog('fatal')
@@ -17,7 +19,7 @@ let wishes: [string, boolean][]
 
 beforeAll(async () => {
   mosquitto = await startMosquitto()
-  own = await openBroker({ host: '127.0.0.1', port: 0 })
+  own = await openBroker({ host: '127.0.0.1', port: 0 }, openAccess(parseConfig(undefined, {}, []), memoryStore()))
 })
 afterEach(async () => {
   await output?.close()

@@ -46,7 +46,7 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
   await writeFile(file, config)
   const agent = spawn(process.execPath, ['--enable-source-maps', program, '--config', file, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ROADMASK_HTTP_PORT: '0', ...env },
+    env: { ...process.env, ROADMASK_HTTP_PORT: '0', ROADMASK_STATE_DIR: join(dir, 'state'), ...env },
   })
   const kill = () => void agent.kill('SIGKILL')
   process.once('exit', kill) // a test that breaks off leaves no agent behind

@@ -5,56 +5,23 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Known } from '../../edge-agent/known.ts'
-import { openLog } from '../../edge-agent/log.ts'
-import { type SocketOutput, serveSockets } from '../../edge-agent/publish/websocket.ts'
-import { parseConfig } from '../../edge-agent/read-config.ts'
+import type { SocketOutput } from '../../edge-agent/publish/websocket.ts'
 import { listen } from '../../edge-agent/serve/listen.ts'
-import { openSite, type Site } from '../../edge-agent/serve/site.ts'
-import { type MaskMessage, type SocketMessage, type Stats, unpackMask, wireVersion } from '../../edge-agent/wire.ts'
+import type { Site } from '../../edge-agent/serve/site.ts'
+import { type MaskMessage, type SocketMessage, unpackMask, wireVersion } from '../../edge-agent/wire.ts'
 import { eventOf, maskOf, statusOf } from './made-messages.ts'
+import { type MadeSite, openMadeSite, stats } from './made-site.ts'
 
-const stats: Stats = {
-  version: wireVersion,
-  device: 'd',
-  at_us: 1,
-  uptime_s: 2,
-  model: 'run-1',
-  compute: 'cpu',
-  memory_mib: {},
-  cameras: {},
-}
-const config = parseConfig(undefined, { ROADMASK_DEVICE: 'jetson01' }, [])
+let made: MadeSite
 let site: Site
 let sockets: SocketOutput
-let ready: boolean
-let latest: MaskMessage | undefined
 let watched: boolean[]
 
 beforeEach(async () => {
-  ready = true
-  latest = maskOf('front', 7, 3)
-  watched = []
-  const known: Known = {
-    statuses: () => [statusOf('front'), statusOf('rear', 'offline', 'No picture for 5 s')],
-    latest: (camera) => (camera === 'front' ? latest : undefined),
-    picture: (camera) => (camera === 'front' ? latest?.picture : undefined),
-    stats: async () => stats,
-    modelReady: () => ready,
-  }
-  sockets = serveSockets({
-    config,
-    model: 'run-1',
-    statuses: known.statuses,
-    log: openLog('fatal'),
-    watched: (yes) => watched.push(yes),
-  })
-  site = await openSite({ host: '127.0.0.1', port: 0, names: ['roadcam.example'] }, known, sockets)
+  made = await openMadeSite()
+  ;({ site, sockets, watched } = made)
 })
-afterEach(async () => {
-  await sockets.close()
-  await site.close()
-})
+afterEach(() => made.close())
 
 const ask = (path: string, headers = {}) => fetch(new URL(path, site.url), { headers })
 
@@ -68,7 +35,7 @@ describe('health', () => {
       model: 'ready',
       cameras: { front: { state: 'online', reason: '' }, rear: { state: 'offline', reason: 'No picture for 5 s' } },
     })
-    ready = false
+    made.now.ready = false
     expect((await ask('readyz')).status).toBe(503)
   })
 })
@@ -76,7 +43,7 @@ describe('health', () => {
 describe('the API', () => {
   test('tells cameras with their last result', async () => {
     expect(await (await ask('api/cameras')).json()).toEqual([
-      { ...statusOf('front'), result: latest!.result },
+      { ...statusOf('front'), result: made.now.latest!.result },
       { ...statusOf('rear', 'offline', 'No picture for 5 s'), result: null },
     ])
     expect(await (await ask('api/stats')).json()).toEqual(stats)
@@ -86,11 +53,14 @@ describe('the API', () => {
     const mask = await ask('api/cameras/front/mask.png')
     expect(mask.headers.get('content-type')).toBe('image/png')
     expect(Buffer.from(await mask.arrayBuffer()).toString()).toBe('mask 7')
+    made.streams.mask(made.now.latest!)
     const picture = await ask('api/cameras/front/picture.jpg')
     expect(picture.headers.get('content-type')).toBe('image/jpeg')
     expect([...new Uint8Array(await picture.arrayBuffer())]).toEqual([7, 7, 7])
     expect((await ask('api/cameras/rear/mask.png')).status).toBe(404)
-    expect(await (await ask('api/cameras/side/mask.png')).text()).toBe('There is no camera side')
+    const missing = await ask('api/cameras/side/mask.png')
+    expect(missing.headers.get('content-type')).toBe('application/problem+json')
+    expect(await missing.json()).toEqual({ title: 'Not Found', status: 404, detail: 'There is no camera side' })
   })
 })
 

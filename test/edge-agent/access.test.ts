@@ -1,0 +1,300 @@
+// Who gets in, and what for: over real HTTP, WebSockets and MQTT.
+import { once } from 'node:events'
+import { connectAsync } from 'mqtt'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
+import { parseConfig } from '../../edge-agent/read-config.ts'
+import { hashToken, makeToken, openAccess } from '../../edge-agent/serve/access.ts'
+import { countAttempts } from '../../edge-agent/serve/attempts.ts'
+import { proofHeader } from '../../edge-agent/serve/door.ts'
+import { checkPassword, hashPassword, nobodysHash } from '../../edge-agent/serve/passwords.ts'
+import { type MadeSite, memoryStore, openMadeSite } from './made-site.ts'
+
+const token = { viewer: makeToken(), operator: makeToken() }
+let closed: string
+let made: MadeSite | undefined
+const open = async (text: string, store = memoryStore()) => {
+  made = await openMadeSite(text, store)
+  return made
+}
+const bearer = (text: string) => ({ headers: { authorization: `Bearer ${text}` } })
+
+beforeAll(async () => {
+  const [ann, bob] = await Promise.all([hashPassword('correct horse'), hashPassword('battery staple')])
+  closed = JSON.stringify({
+    access: {
+      users: [
+        { name: 'ann', role: 'operator', password: ann },
+        { name: 'bob', role: 'viewer', password: bob },
+      ],
+      tokens: [
+        { name: 'prometheus', role: 'viewer', sha256: hashToken(token.viewer) },
+        { name: 'script', role: 'operator', sha256: hashToken(token.operator) },
+      ],
+    },
+  })
+})
+afterEach(async () => {
+  await made?.close()
+  made = undefined
+})
+
+const post = (body: unknown, headers = {}): RequestInit => ({
+  method: 'POST',
+  body: JSON.stringify(body),
+  headers: { 'content-type': 'application/json', ...headers },
+})
+
+/** Signs in as a browser does: cookie and proof. */
+async function signIn({ ask }: MadeSite, name: string, password: string) {
+  const response = await ask('api/session', post({ name, password }))
+  const { proof, ...told } = (await response.json()) as { proof: string }
+  const cookie = response.headers.get('set-cookie') ?? ''
+  return { status: response.status, told, proof, cookie: cookie.split(';')[0]!, attributes: cookie }
+}
+
+const everyPath = [
+  'api/cameras',
+  'api/cameras/front',
+  'api/cameras/front/mask.png',
+  'api/cameras/front/picture.jpg',
+  'api/cameras/front/overlay.mjpg',
+  'api/stats',
+  'api/config',
+  'api/openapi.json',
+  'api/session',
+  'api/what-may-come',
+]
+
+describe('while nobody is configured', () => {
+  test('this machine alone gets in, without a password', async () => {
+    const { ask, fresh } = await open('')
+    expect(fresh).toBeUndefined()
+    expect((await ask('api/config')).status).toBe(200)
+    expect(await (await ask('api/session')).json()).toEqual({ name: 'local', role: 'operator' })
+  })
+
+  test('opening it to the network makes an operator token once, of which only the hash is kept', async () => {
+    const store = memoryStore()
+    const { ask, fresh } = await open('http: { host: 0.0.0.0 }', store)
+    expect(fresh).toMatch(/^rmt_[\w-]{43}$/)
+    expect(JSON.stringify(store.read('operator-token'))).not.toContain(fresh)
+    expect((await ask('api/cameras')).status).toBe(401)
+    expect((await ask('api/config', bearer(fresh!))).status).toBe(200)
+    await made!.close()
+    const again = await open('http: { host: 0.0.0.0 }', store)
+    expect(again.fresh).toBeUndefined()
+    expect((await again.ask('api/config', bearer(fresh!))).status).toBe(200)
+  })
+
+  test('health is told to everyone, cameras are not', async () => {
+    const { ask } = await open('http: { host: 0.0.0.0 }')
+    expect((await ask('healthz')).status).toBe(200)
+    expect(await (await ask('readyz')).json()).toEqual({ ready: true, model: 'ready' })
+    expect((await ask('')).status).toBe(200) // the page, which asks to sign in
+  })
+})
+
+describe('a closed door', () => {
+  test('lets nobody in unknown, by whatever path, and says how to', async () => {
+    const { ask } = await open(closed)
+    for (const path of [...everyPath, 'metrics']) {
+      for (const init of [{}, bearer('rmt_wrong'), { headers: { cookie: 'roadmask_session=wrong' } }]) {
+        const response = await ask(path, init)
+        expect(response.status, path).toBe(401)
+        expect(response.headers.get('www-authenticate')).toBe('Bearer')
+      }
+    }
+    expect(await (await ask('api/cameras')).json()).toEqual({
+      title: 'Unauthorized',
+      status: 401,
+      detail: 'Sign in on the page, or send "Authorization: Bearer TOKEN"',
+    })
+  })
+
+  test('lets a viewer see and change nothing', async () => {
+    const { ask, switched } = await open(closed)
+    const viewer = bearer(token.viewer)
+    expect((await ask('api/cameras', viewer)).status).toBe(200)
+    for (const [path, init] of [
+      ['api/config', {}],
+      ['api/cameras/front/enabled', post({ enabled: false })],
+      ['api/reload', { method: 'POST' }],
+      ['api/what-may-come', { method: 'PUT' }],
+    ] as const) {
+      const response = await ask(path, { ...init, headers: { ...init, ...viewer.headers } as Record<string, string> })
+      expect(response.status, path).toBe(403)
+      expect(await response.json()).toMatchObject({ detail: 'This takes an operator; prometheus is a viewer' })
+    }
+    expect(switched).toEqual([])
+  })
+
+  test('lets an operator switch a camera', async () => {
+    const { ask, switched } = await open(closed)
+    const { headers } = bearer(token.operator)
+    expect((await ask('api/cameras/front/enabled', post({ enabled: false }, headers))).status).toBe(200)
+    expect(switched).toEqual([['front', false]])
+  })
+
+  test('is the same for WebSockets', async () => {
+    const { site } = await open(closed)
+    const url = new URL('ws', site.url.replace('http', 'ws'))
+    const [, response] = (await once(new WebSocket(url), 'unexpected-response')) as [unknown, { statusCode: number }]
+    expect(response.statusCode).toBe(401)
+    const socket = new WebSocket(url, bearer(token.viewer))
+    await once(socket, 'open')
+  })
+
+  test('is closed for whoever is no longer in the settings', async () => {
+    const { ask, access } = await open(closed)
+    expect((await ask('api/cameras', bearer(token.viewer))).status).toBe(200)
+    const changed = JSON.parse(closed)
+    changed.access.tokens.shift()
+    access.settings(parseConfig({ name: 'b.yaml', text: JSON.stringify(changed) }, {}, []))
+    expect((await ask('api/cameras', bearer(token.viewer))).status).toBe(401)
+    expect((await ask('api/cameras', bearer(token.operator))).status).toBe(200)
+  })
+})
+
+describe('a session', () => {
+  test('begins with name and password, is a cookie that scripts and other sites cannot use, and ends', async () => {
+    const { ask } = await open(closed)
+    const { told, cookie, attributes, proof } = await signIn(made!, 'bob', 'battery staple')
+    expect(told).toEqual({ name: 'bob', role: 'viewer' })
+    expect(attributes).toMatch(/HttpOnly/)
+    expect(attributes).toMatch(/SameSite=Strict/)
+    expect(attributes).not.toMatch(/Secure/) // over plain HTTP it would never come back
+    expect(await (await ask('api/session', { headers: { cookie } })).json()).toEqual({ name: 'bob', role: 'viewer', proof })
+    expect((await ask('api/cameras', { headers: { cookie } })).status).toBe(200)
+    const gone = await ask('api/session', { method: 'DELETE', headers: { cookie, [proofHeader]: proof } })
+    expect([gone.status, gone.headers.get('set-cookie')]).toEqual([204, expect.stringContaining('Max-Age=0')])
+    expect((await ask('api/cameras', { headers: { cookie } })).status).toBe(401)
+  })
+
+  test('changes something only with the proof that our page can read and no other', async () => {
+    const { ask, switched } = await open(closed)
+    const { cookie, proof } = await signIn(made!, 'ann', 'correct horse')
+    const other = await signIn(made!, 'ann', 'correct horse')
+    for (const headers of [{ cookie }, { cookie, [proofHeader]: 'x' }, { cookie, [proofHeader]: other.proof }])
+      expect((await ask('api/cameras/front/enabled', post({ enabled: false }, headers))).status).toBe(403)
+    expect(switched).toEqual([])
+    expect((await ask('api/cameras/front/enabled', post({ enabled: false }, { cookie, [proofHeader]: proof }))).status).toBe(
+      200,
+    )
+  })
+
+  test('begins with a token as well, and outlives a restart but not its password', async () => {
+    const store = memoryStore()
+    await open(closed, store)
+    const ann = await signIn(made!, 'ann', 'correct horse')
+    const script = await signIn(made!, '', token.operator)
+    expect(script.told).toEqual({ name: 'script', role: 'operator' })
+    await made!.close()
+    const changed = JSON.parse(closed)
+    changed.access.users[0].password = await hashPassword('another one')
+    const { ask } = await open(JSON.stringify(changed), store)
+    expect((await ask('api/cameras', { headers: { cookie: script.cookie } })).status).toBe(200)
+    expect((await ask('api/cameras', { headers: { cookie: ann.cookie } })).status).toBe(401)
+  })
+
+  test('does not begin with a wrong word, and guessing is held up', async () => {
+    const { ask } = await open(closed)
+    expect((await signIn(made!, 'ann', 'battery staple')).status).toBe(401)
+    expect((await signIn(made!, 'eve', 'correct horse')).status).toBe(401)
+    for (let i = 0; i < 3; i++) await signIn(made!, '', 'rmt_wrong')
+    const held = await ask('api/session', post({ name: 'ann', password: 'correct horse' }))
+    expect(held.status).toBe(429)
+    expect(Number(held.headers.get('retry-after'))).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['nothing', { method: 'POST', headers: { 'content-type': 'application/json' } }, 400],
+    ['no JSON', { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }, 400],
+    ['a form', { method: 'POST', body: 'name=ann', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415],
+    ['something else', post({ user: 'ann' }), 400],
+    ['too much', post({ name: 'ann', password: 'x'.repeat(100_000) }), 413],
+  ])('refuses %s with a problem', async (_, init, status) => {
+    const { ask } = await open(closed)
+    const response = await ask('api/session', init)
+    expect(response.status).toBe(status)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(await response.json()).toMatchObject({ status, detail: expect.stringMatching(/./) })
+  })
+})
+
+describe('hashes', () => {
+  test('are of the password alone', async () => {
+    const hash = await hashPassword('Straße é')
+    expect(await checkPassword('Straße é', hash)).toBe(true)
+    expect(await checkPassword('Strasse é', hash)).toBe(false)
+    expect(await hashPassword('Straße é')).not.toBe(hash)
+    expect(await checkPassword('', nobodysHash)).toBe(false)
+  })
+
+  test('waits grow with each failure, are forgotten after a success, and count a whole IPv6 network as one', () => {
+    let now = 0
+    const attempts = countAttempts(() => now)
+    const fail = (address: string, times: number) => {
+      for (let i = 0; i < times; i++) attempts.failed(address)
+    }
+    fail('10.0.0.1', 4)
+    expect(attempts.wait('10.0.0.1')).toBe(0)
+    fail('10.0.0.1', 1)
+    expect(attempts.wait('::ffff:10.0.0.1')).toBe(2)
+    fail('10.0.0.1', 20)
+    expect(attempts.wait('10.0.0.1')).toBe(900)
+    expect(attempts.wait('10.0.0.2')).toBe(0)
+    now += 901_000
+    expect(attempts.wait('10.0.0.1')).toBe(0)
+    attempts.succeeded('10.0.0.1')
+    fail('10.0.0.1', 1)
+    expect(attempts.wait('10.0.0.1')).toBe(0)
+    fail('2001:db8::1', 5)
+    expect(attempts.wait('2001:db8:0:0:7::9')).toBeGreaterThan(0)
+    expect(attempts.wait('2001:db8:0:1::1')).toBe(0)
+  })
+})
+
+describe("the agent's own broker", () => {
+  let broker: Broker | undefined
+  afterEach(async () => broker?.close())
+  const openClosed = async (text: string) => {
+    const config = parseConfig({ name: 'agent.yaml', text }, {}, [])
+    const access = openAccess(config, memoryStore())
+    broker = await openBroker({ ...config.broker, port: 0 }, access)
+    return { access, broker }
+  }
+  const join = (username?: string, password?: string) =>
+    connectAsync(broker!.url, {
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      reconnectPeriod: 0,
+    })
+
+  test('is as closed as the page: opened without users it takes the operator token', async () => {
+    const { access } = await openClosed('broker: { host: 0.0.0.0 }')
+    await expect(join()).rejects.toThrow('Bad username or password')
+    await expect(join('operator', 'rmt_wrong')).rejects.toThrow('Bad username or password')
+    const client = await join('', access.fresh)
+    await client.publishAsync('roadmask/d/front/enabled/set', 'OFF', { qos: 1 })
+    await client.endAsync()
+  })
+
+  test('lets a viewer subscribe and not publish', async () => {
+    const { broker } = await openClosed(closed)
+    const agent = await join(broker.login.username, broker.login.password)
+    const viewer = await join('bob', 'battery staple')
+    const heard: string[] = []
+    viewer.on('message', (topic) => heard.push(topic))
+    await viewer.subscribeAsync('#')
+    await agent.publishAsync('roadmask/d/front/result', '{}', { qos: 1 })
+    await expect.poll(() => heard).toEqual(['roadmask/d/front/result'])
+    const out = new Promise<void>((done) => viewer.once('close', done))
+    viewer.publish('roadmask/d/front/enabled/set', 'OFF')
+    await out
+    const operator = await join('ann', 'correct horse')
+    await operator.publishAsync('roadmask/d/front/enabled/set', 'OFF', { qos: 1 })
+    await Promise.all([agent.endAsync(), operator.endAsync()])
+  })
+})

@@ -1,0 +1,90 @@
+// The agent's HTTP server for real, over made messages.
+import type { Config } from '../../edge-agent/config.ts'
+import type { Known } from '../../edge-agent/known.ts'
+import { openLog } from '../../edge-agent/log.ts'
+import { makePainter, type Painter } from '../../edge-agent/painter.ts'
+import { type StreamOutput, serveStreams } from '../../edge-agent/publish/mjpeg.ts'
+import { type SocketOutput, serveSockets } from '../../edge-agent/publish/websocket.ts'
+import { parseConfig } from '../../edge-agent/read-config.ts'
+import type { Reloaded } from '../../edge-agent/reload.ts'
+import { type Access, openAccess, type Store } from '../../edge-agent/serve/access.ts'
+import { openSite, type Site } from '../../edge-agent/serve/site.ts'
+import { type MaskMessage, type Stats, wireVersion } from '../../edge-agent/wire.ts'
+import { maskOf, statusOf } from './made-messages.ts'
+
+export const stats: Stats = {
+  version: wireVersion,
+  device: 'd',
+  at_us: 1,
+  uptime_s: 2,
+  model: 'run-1',
+  compute: 'cpu',
+  memory_mib: {},
+  cameras: {},
+}
+
+/** A state folder that forgets. */
+export function memoryStore(): Store {
+  const kept = new Map<string, string>()
+  return {
+    read: (name) => (kept.has(name) ? JSON.parse(kept.get(name)!) : undefined),
+    write: (name, value) => void kept.set(name, JSON.stringify(value)),
+  }
+}
+
+export interface MadeSite {
+  site: Site
+  config: Config
+  access: Access
+  sockets: SocketOutput
+  streams: StreamOutput
+  painter: Painter
+  /** What is known; to be changed by the test. */
+  now: { ready: boolean; latest: MaskMessage | undefined; reloaded: Reloaded }
+  watched: boolean[]
+  switched: [string, boolean][]
+  /** The operator token, when it was made. */
+  fresh: string | undefined
+  ask(path: string, init?: RequestInit): Promise<Response>
+  close(): Promise<void>
+}
+
+/** Opens it with a camera `front` that has given mask 7 and a camera `rear` that is offline. */
+export async function openMadeSite(text = '', store = memoryStore()): Promise<MadeSite> {
+  const log = openLog('fatal')
+  const env = { ROADMASK_DEVICE: 'jetson01', ROADMASK_HTTP_PORT: '0', ROADMASK_HTTP_NAMES: 'roadcam.example' }
+  const config = parseConfig({ name: 'agent.yaml', text }, env, [])
+  const now: MadeSite['now'] = { ready: true, latest: maskOf('front', 7, 3), reloaded: { applied: ['log'], needsRestart: [] } }
+  const watched: boolean[] = []
+  const switched: [string, boolean][] = []
+  const known: Known = {
+    statuses: () => [statusOf('front'), statusOf('rear', 'offline', 'No picture for 5 s')],
+    latest: (camera) => (camera === 'front' ? now.latest : undefined),
+    stats: async () => stats,
+    modelReady: () => now.ready,
+  }
+  const { statuses } = known
+  const sockets = serveSockets({ config, model: 'run-1', statuses, log, watched: (yes) => watched.push(yes) })
+  const painter = makePainter(log)
+  const streams = serveStreams({ painter, log, watched: (yes) => watched.push(yes) })
+  const access = openAccess(config, store)
+  const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
+  const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload: async () => now.reloaded, log })
+  return {
+    site,
+    config,
+    access,
+    sockets,
+    streams,
+    painter,
+    now,
+    watched,
+    switched,
+    fresh: access.fresh,
+    ask: (path, init) => fetch(new URL(path, site.url), init),
+    async close() {
+      await Promise.all([sockets.close(), streams.close(), painter.stop()])
+      await site.close()
+    },
+  }
+}
