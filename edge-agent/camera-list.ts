@@ -12,7 +12,7 @@ export interface CameraList {
   setEnabled(name: string, enabled: boolean): void
   setSegment(socket: string): void
   /** Whether anybody of a kind looks at the pictures. */
-  setWatched(by: 'pages' | 'streams', watched: boolean): void
+  setWatched(by: 'pages' | 'streams'): (watched: boolean) => void
   stop(): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): 
       segment = socket
       for (const { camera } of running) camera.setSegment(socket)
     },
-    setWatched(by, yes) {
+    setWatched: (by) => (yes) => {
       if (yes) watchers.add(by)
       else watchers.delete(by)
       for (const { camera } of running) camera.setWatched(watchers.size > 0)

@@ -36,22 +36,13 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
 
   const painter = makePainter(log)
   const access = openAccess(config, state)
-
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
-  const mqtt = connectMqtt(
-    { ...config, mqtt: { ...config.mqtt, ...broker?.login } },
-    { own: broker, log, setEnabled: cameras.setEnabled },
-  )
-  const sockets = serveSockets({
-    config,
-    model: manifest.name,
-    statuses: known.statuses,
-    log,
-    watched: (yes) => cameras.setWatched('pages', yes),
-  })
-  const streams = serveStreams({ painter, log, watched: (yes) => cameras.setWatched('streams', yes) })
+  const { setEnabled, setWatched } = cameras
+  const mqtt = connectMqtt({ ...config, mqtt: { ...config.mqtt, ...broker?.login } }, { own: broker, log, setEnabled })
+  const { statuses } = known
+  const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
+  const streams = serveStreams({ painter, log, watched: setWatched('streams') })
   const out = toAll([mqtt, sockets, streams])
-  const { setEnabled } = cameras
   const reload = () => reloading.reload()
   const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload, log })
 
@@ -92,15 +83,13 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     else log.info(`ending: ${why}`)
     clearInterval(stats)
     reloading.stop()
-    await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop()])
-    await Promise.all([out.close(), inference.stop(), cameras.stop(), painter.stop()])
+    await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), broker?.close()])
     state.close()
     process.exit(code)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
-  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access })
   systemd.ready()
   greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access })
 }
