@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Camera, type CameraListener, type CameraSurroundings, startCamera } from './cameras.ts'
 import type { CameraConfig, Config } from './config.ts'
+import type { Switches } from './switches.ts'
 
 export interface CameraList {
   all(): readonly Camera[]
@@ -31,16 +32,14 @@ const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
 ]
 
 /** Starts with none. */
-export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): CameraList {
+export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, switches: Switches): CameraList {
   let running: Running[] = []
   let segment: string | undefined
   const watchers = new Set<string>()
   let stopped = false
 
-  function start({ config, preview }: Omit<Running, 'camera'>, before: Running | undefined, on: CameraListener): Running {
-    // One that was switched off by hand stays so, unless that very setting changed.
-    const kept = before && before.config.enabled === config.enabled
-    const enabled = kept ? before.camera.status().state !== 'disabled' : config.enabled
+  function start({ config, preview }: Omit<Running, 'camera'>, on: CameraListener): Running {
+    const enabled = switches.enabled(config)
     const camera = startCamera({ ...config, enabled }, { ...surroundings, preview }, on)
     if (segment) camera.setSegment(segment)
     camera.setWatched(watchers.size > 0)
@@ -63,12 +62,17 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>): 
       if (stopped) return
       running = cameras.map((config) => {
         const one = stays(config)
-        if (!one) return start({ config, preview }, before.get(config.name), on)
-        if (one.config.enabled !== config.enabled) one.camera.setEnabled(config.enabled)
+        if (!one) return start({ config, preview }, on)
+        one.camera.setEnabled(switches.enabled(config))
         return { ...one, config }
       })
     },
-    setEnabled: (name, enabled) => running.find(({ camera }) => camera.name === name)?.camera.setEnabled(enabled),
+    setEnabled(name, enabled) {
+      const one = running.find(({ camera }) => camera.name === name)
+      if (!one) return
+      switches.set(one.config, enabled)
+      one.camera.setEnabled(enabled)
+    },
     setSegment(socket) {
       segment = socket
       for (const { camera } of running) camera.setSegment(socket)

@@ -7,9 +7,10 @@ import type { CameraPicture } from './capture/pipeline.ts'
 import type { CameraConfig, Config } from './config.ts'
 import type { Log } from './log.ts'
 import { build } from './paths.ts'
+import type { NewEvent } from './publish/output.ts'
 import { withoutSecrets } from './redact.ts'
 import { type Child, retryDelayMs, startChild } from './supervise.ts'
-import { type CameraEvent, type CameraStatus, wireVersion } from './wire.ts'
+import { type CameraStatus, wireVersion } from './wire.ts'
 
 export interface Camera {
   name: string
@@ -28,7 +29,7 @@ export interface Camera {
 
 export interface CameraListener {
   status(status: CameraStatus): void
-  event(event: CameraEvent): void
+  event(event: NewEvent): void
   /** JPEG of a frame that the model was given. */
   picture(camera: string, process: number, frame: number, jpeg: Uint8Array): void
   /** Frames since the last call, about every second. */
@@ -81,7 +82,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     on.status(status)
   }
 
-  const event = (type: CameraEvent['type'], detail: string) =>
+  const event = (type: NewEvent['type'], detail: string) =>
     on.event({ version: wireVersion, camera: name, at_us: Date.now() * 1000, type, detail })
 
   function start() {

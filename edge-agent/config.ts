@@ -104,9 +104,16 @@ export const Config = z
         ca: z.string().min(1).optional(),
         cert: z.string().min(1).optional(),
         key: z.string().min(1).optional(),
-        masks_per_second: rate.default(5),
-        results_per_second: rate.default(5),
+        alpn: z.string().min(1).max(255).optional(),
+        masks_per_second: rate.default(1),
+        results_per_second: rate.default(1),
         stats_every_s: z.number().min(1).default(60),
+      })
+      .prefault({}),
+    outbox: z
+      .strictObject({
+        max_mib: z.number().min(1).max(64).default(4),
+        max_days: z.number().positive().max(3650).default(30),
       })
       .prefault({}),
     broker: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
@@ -166,9 +173,9 @@ export const Config = z
     if ((http.cert === undefined) !== (http.key === undefined))
       refuse(['http', http.cert ? 'cert' : 'key'], '"http.cert" and "http.key" come together')
     const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
-    for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key'] as const)
+    for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key', 'alpn'] as const)
       if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)
-    for (const key of ['ca', 'cert', 'key'] as const)
+    for (const key of ['ca', 'cert', 'key', 'alpn'] as const)
       if (mqtt.url && mqtt[key] !== undefined && !tls)
         refuse(['mqtt', key], `"mqtt.${key}" needs an encrypted "mqtt.url" such as mqtts://HOST:8883`)
     if (tls && (mqtt.cert === undefined) !== (mqtt.key === undefined))

@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import type { Inference } from './inference.ts'
 import type { Log } from './log.ts'
 import { startCounting } from './stats.ts'
-import type { CameraStatus, MaskMessage, Stats } from './wire.ts'
+import type { CameraStatus, MaskMessage, OutputStats, Stats } from './wire.ts'
 
 export interface Known {
   statuses(): CameraStatus[]
@@ -17,6 +17,8 @@ export interface Known {
 }
 
 export interface Memory extends Known {
+  /** Who is asked for what went out. */
+  ask(outputs: () => OutputStats): void
   /** Who is asked for states. */
   watch(cameras: CameraList, inference: Inference): void
   /** The settings changed: what is known of cameras that run no longer goes. */
@@ -32,7 +34,11 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
   let cameras: CameraList | undefined
   const all = () => cameras?.all() ?? []
   let inference: Inference | undefined
+  let outputs: () => OutputStats
   return {
+    ask(counts) {
+      outputs = counts
+    },
     watch(list, model) {
       cameras = list
       inference = model
@@ -59,6 +65,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
         compute: inference?.compute() ?? 'loading',
         processes: { segment: inference?.pid(), ...Object.fromEntries(all().map(({ name, pid }) => [name, pid()])) },
         cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
+        outputs: outputs(),
       }),
   }
 }

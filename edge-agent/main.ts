@@ -12,6 +12,7 @@ import { makePainter } from './painter.ts'
 import { openBroker } from './publish/broker.ts'
 import { serveStreams } from './publish/mjpeg.ts'
 import { connectMqtt } from './publish/mqtt.ts'
+import { openOutbox } from './publish/outbox.ts'
 import { toAll } from './publish/output.ts'
 import { serveSockets } from './publish/websocket.ts'
 import { ConfigError, configPath, readConfig } from './read-config.ts'
@@ -20,6 +21,7 @@ import { makeResults } from './results.ts'
 import { openAccess } from './serve/access.ts'
 import { openSite } from './serve/site.ts'
 import { openState } from './state.ts'
+import { openSwitches } from './switches.ts'
 import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
@@ -31,18 +33,20 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   if (check) return sayChecked(config)
   const log = openLog(config.log)
   const state = await openState(config, process.env)
+  const outbox = openOutbox(state.folder, config.outbox, log)
   const known = makeMemory(config, manifest, log)
-  const cameras = makeCameras({ input: manifest.input, log })
+  const cameras = makeCameras({ input: manifest.input, log }, openSwitches(state, log))
 
   const painter = makePainter(log)
   const access = openAccess(config, state)
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
   const { setEnabled, setWatched } = cameras
-  const mqtt = connectMqtt({ ...config, mqtt: { ...config.mqtt, ...broker?.login } }, { own: broker, log, setEnabled })
+  const mqtt = connectMqtt({ ...config, mqtt: { ...config.mqtt, ...broker?.login } }, { own: broker, outbox, log, setEnabled })
   const { statuses } = known
   const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })
-  const out = toAll([mqtt, sockets, streams])
+  const out = toAll([mqtt, sockets, streams], outbox.number)
+  known.ask(() => ({ mqtt: mqtt.counts(), websocket: sockets.counts(), streams: streams.counts() }))
   const reload = () => reloading.reload()
   const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload, log })
 
@@ -84,7 +88,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     clearInterval(stats)
     reloading.stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
-    await Promise.all([site.close(), broker?.close()])
+    await Promise.all([site.close(), outbox.close(), broker?.close()])
     state.close()
     process.exit(code)
   }

@@ -1,7 +1,7 @@
 // What the last minute was like, for the stats topic and the page.
 import { uptime } from 'node:process'
 import { residentMib } from './supervise.ts'
-import type { CameraState, CameraStats, Result, Stats } from './wire.ts'
+import type { CameraState, CameraStats, OutputStats, Result, Stats } from './wire.ts'
 import { wireVersion } from './wire.ts'
 
 const windowMs = 60_000
@@ -14,6 +14,7 @@ export interface Snapshot {
   /** Process ids by name; the agent's own is added. */
   processes: Record<string, number | undefined>
   cameras: { name: string; state: CameraState; restarts: number }[]
+  outputs: OutputStats
 }
 
 export interface Counters {
@@ -73,7 +74,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
     keep(cameras) {
       for (const camera of minutes.keys()) if (!cameras.includes(camera)) minutes.delete(camera)
     },
-    async report({ device, model, compute, processes, cameras }) {
+    async report({ device, model, compute, processes, cameras, outputs }) {
       const memory_mib: Record<string, number> = {}
       for (const [name, pid] of Object.entries({ agent: process.pid, ...processes })) {
         const mib = pid && (await residentMib(pid))
@@ -88,6 +89,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
         compute,
         memory_mib,
         cameras: Object.fromEntries(cameras.map(({ name, state, restarts }) => [name, statsOf(name, state, restarts)])),
+        outputs,
       }
     },
   }

@@ -117,9 +117,16 @@ export interface CameraStatus {
   reason: string
 }
 
-/** Topic `<p>/<camera>/event`. */
+/**
+ * Topic `<p>/<camera>/event`. Delivered in order and at least once: after an outage the last ones may come twice, so a
+ * subscriber passes over an event whose `sequence` is not above the one before, or whose `id` it has seen.
+ */
 export interface CameraEvent {
   version: typeof wireVersion
+  /** The agent's outbox and `sequence`; the same whenever the same event comes again. */
+  id: string
+  /** Counts the events of the device from 1, over restarts. It begins anew where the agent's state folder was lost. */
+  sequence: number
   camera: string
   at_us: number
   type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled' | 'zone_blocked' | 'zone_clear'
@@ -140,6 +147,43 @@ export interface Stats {
   /** Resident memory of each process, in MiB. */
   memory_mib: Record<string, number>
   cameras: Record<string, CameraStats>
+  outputs: OutputStats
+}
+
+/** What went out and what did not, since the agent started. */
+export interface OutputStats {
+  mqtt: MqttStats
+  websocket: ClientStats
+  streams: ClientStats
+}
+
+/** Those who watch now, and what was dropped for those that take it too slowly. */
+export interface ClientStats {
+  clients: number
+  dropped: { slow_client: number }
+}
+
+export interface MqttStats {
+  /** MQTT version spoken, `5` or `3.1.1`; empty without a connection. */
+  version: string
+  /** What is wrong, in words for a person; empty while all is well. */
+  problem: string
+  /** Bytes of topics and payloads, by the last level of the topic. */
+  sent_bytes: Record<string, number>
+  /** Messages that never left: no connection, a link slower than them, refused by the broker, larger than it takes. */
+  dropped: { offline: number; slow_link: number; refused: number; too_large: number }
+  outbox: OutboxStats
+}
+
+/** Events and states on their way. */
+export interface OutboxStats {
+  messages: number
+  /** On disk. */
+  bytes: number
+  /** Age of the oldest. */
+  oldest_s: number
+  /** Messages that went undelivered: there was no room, they were too old, the disk lost them. */
+  dropped: { full: number; old: number; damaged: number }
 }
 
 export interface CameraStats {

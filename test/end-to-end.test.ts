@@ -116,6 +116,7 @@ it('a trained bundle gives one and the same mask by MQTT, by WebSocket and by it
   await writeFile(
     join(dir, 'agent.yaml'),
     `device: chain
+state_dir: state
 mqtt: { url: mqtt://127.0.0.1:${mqttPort}, prefix: test }
 http: { port: ${httpPort} }
 bundle: ${join(dir, 'run/bundle')}

@@ -1,8 +1,9 @@
 // What the masks of a camera decide one after the other: which zones are blocked. Changes are events.
 import { isDeepStrictEqual } from 'node:util'
 import type { CameraConfig } from '../config.ts'
+import type { NewEvent } from '../publish/output.ts'
 import type { MaskMade } from '../segment/messages.ts'
-import { type CameraEvent, type Result, wireVersion } from '../wire.ts'
+import { type Result, wireVersion } from '../wire.ts'
 import { watchZones } from './zone-states.ts'
 
 /** What stands in a result beside what is known of the frame and the model. */
@@ -17,7 +18,7 @@ export interface Judge {
 
 type ZonedCamera = Pick<CameraConfig, 'name' | 'zones'>
 
-export function makeJudge(cameras: readonly ZonedCamera[], event: (event: CameraEvent) => void): Judge {
+export function makeJudge(cameras: readonly ZonedCamera[], event: (event: NewEvent) => void): Judge {
   const watch = ({ name, zones }: ZonedCamera) => [name, { zones, judge: watchZones(zones) }] as const
   let watches = new Map(cameras.map(watch))
   return {

@@ -3,7 +3,7 @@
 // ones between are dropped for it alone and counted. Overlays are painted once for all, and only while somebody wants them.
 import type { Log } from '../log.ts'
 import type { Painter } from '../painter.ts'
-import type { MaskMessage } from '../wire.ts'
+import type { MaskMessage, OutputStats } from '../wire.ts'
 import type { Output } from './output.ts'
 
 export type View = 'picture' | 'overlay'
@@ -13,7 +13,7 @@ export interface StreamOutput extends Output {
   open(camera: string, view: View): ReadableStream<Uint8Array> | undefined
   /** The newest picture of a camera; undefined before the first one. Rejects where it cannot be painted. */
   newest(camera: string, view: View): Promise<Uint8Array | undefined>
-  clients(): number
+  counts(): OutputStats['streams']
 }
 
 export interface StreamSettings {
@@ -91,7 +91,7 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
 
   return {
     newest,
-    clients: () => clients.size,
+    counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
     open(camera, view) {
       if (clients.size >= mostStreams) return undefined
       let client: Client
@@ -141,7 +141,6 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
       for (const kept of [messages, painted, last]) for (const camera of kept.keys()) if (gone(camera)) kept.delete(camera)
       for (const client of clients) if (gone(client.camera)) client.end()
     },
-    dropped: () => dropped,
     async close() {
       clearInterval(watch)
       for (const client of clients) client.end()

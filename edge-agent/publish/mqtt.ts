@@ -1,19 +1,19 @@
-// MQTT out, by the topics of wire.ts, to any broker of MQTT 5 or 3.1.1. `available` is retained: online on each connect,
-// offline as the will and before a clean end. While there is no connection masks and results are dropped and counted;
-// states are sent afresh at the next one, and events wait for it.
-import { readFileSync } from 'node:fs'
-import { type IClientOptions, type IClientPublishOptions, connect as mqttConnect } from 'mqtt'
+// MQTT out, by the topics of wire.ts. `available` is retained: online on each connect, offline as the will and before a clean
+// end. Masks, results and stats are dropped and counted while they cannot go; events and states go through the outbox, and
+// the states of now are told afresh behind what it held.
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import { withoutSecrets } from '../redact.ts'
-import { type CameraStatus, type Result, topics } from '../wire.ts'
+import { type CameraStatus, type MqttStats, type Result, topics } from '../wire.ts'
 import type { Broker } from './broker.ts'
+import { openLink, type Packet } from './mqtt-link.ts'
+import type { Outbox, OutboxMessage } from './outbox.ts'
 import type { Output } from './output.ts'
 import { rateLimit } from './rate-limit.ts'
 
 export interface MqttSurroundings {
   /** The agent's own broker, where the config names none. */
   own: Broker | undefined
+  outbox: Outbox
   log: Log
   /** Someone wants a camera on or off, by `enabled/set`. */
   setEnabled(camera: string, enabled: boolean): void
@@ -22,167 +22,172 @@ export interface MqttSurroundings {
 export interface MqttOutput extends Output {
   /** Address of the broker. */
   url: string
-  /** MQTT version spoken, `5` or `3.1.1`; undefined without a connection. */
-  version(): string | undefined
+  counts(): MqttStats
 }
 
-const retryMs = 2000
-const connectTimeoutMs = 10_000
-const keepaliveS = 15 // a dead link is noticed after one and a half times that, here and at the broker
-/** What may wait in the socket of a link that is slower than its masks. */
-const longestBacklogBytes = 512 * 1024
-/** Events that wait for a connection. */
-const keptEvents = 1000
-const closeTimeoutMs = 1000
+/** Messages of the outbox that may be on their way at once: enough for a slow link, and less than any broker's limit. */
+const mostOnTheWay = 16
 
-/** Connects, and keeps at it. Never throws for a broker that is not there. */
-export function connectMqtt(config: Config, { own, log, setEnabled }: MqttSurroundings): MqttOutput {
+export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: MqttSurroundings): MqttOutput {
   const { device, mqtt } = config
   const url = own?.url ?? mqtt.url!
-  const version = own ? '3.1.1' : mqtt.version // aedes speaks no 5
   const topic = topics(mqtt.prefix, device)
   const statuses = new Map<string, CameraStatus>()
-  const waitingEvents: { topic: string; payload: string }[] = []
   let { cameras, limits, statsDue } = limitsOf(config)
-  /** Cameras that are gone since there was no connection; their retained messages have to go too. */
-  const removed = new Set<string>()
-  let dropped = 0
-  let lastError = ''
-  let closing = false
-  let accepted = false // the attempt that runs got through to MQTT
+  const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0 }
+  let ready = false // connected, and `available` is said
+  let onTheWay = 0
+  let newest = 0 // of the outbox's messages on the way
+  const standing = new Map<string, string>() // what the broker took on this connection, by retained topic
+  let echoes = 0 // of our own `online` that MQTT 3.1.1 still sends back
 
-  const options: IClientOptions = {
-    clientId: mqtt.client_id ?? `roadmask-${device}-${Math.random().toString(16).slice(2, 8)}`,
-    protocolVersion: version === '3.1.1' ? 4 : 5,
-    clean: true,
-    keepalive: keepaliveS,
-    reconnectPeriod: retryMs,
-    connectTimeout: connectTimeoutMs,
-    reconnectOnConnackError: true,
-    queueQoSZero: false,
-    will: { topic: topic.available, payload: Buffer.from('offline'), qos: 1, retain: true },
-    ...(mqtt.username !== undefined && { username: mqtt.username }),
-    ...(mqtt.password !== undefined && { password: mqtt.password }),
-    ...(mqtt.ca && { ca: readFileSync(mqtt.ca) }),
-    ...(mqtt.cert && { cert: readFileSync(mqtt.cert) }),
-    ...(mqtt.key && { key: readFileSync(mqtt.key) }),
+  const available = (text: 'online' | 'offline'): Packet => ({
+    topic: topic.available,
+    payload: text,
+    qos: 1,
+    retain: true,
+    contentType: 'text/plain',
+  })
+  const link = openLink(
+    {
+      url,
+      version: own ? '3.1.1' : mqtt.version, // aedes speaks no 5
+      clientId: mqtt.client_id ?? `roadmask-${device}-${outbox.id}`,
+      will: available('offline'),
+      mqtt,
+      log,
+    },
+    {
+      async connected() {
+        await link.subscribe([topic.available, topic.camera('+').enabledSet])
+        if (!link.connected()) return
+        sayOnline()
+        ready = true
+        pump()
+      },
+      lost() {
+        ready = false
+        onTheWay = echoes = 0
+        newest = 0
+        standing.clear()
+      },
+      message(to, payload, retained) {
+        const text = payload.toString().trim()
+        if (to === topic.available) return retained ? undefined : heardAvailable(text)
+        const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
+        const wish = text.toUpperCase()
+        if (!camera) return
+        if (wish === 'ON' || wish === 'OFF') setEnabled(camera, wish === 'ON')
+        else log.warn(`${to}: expected ON or OFF, found ${JSON.stringify(text.slice(0, 40))}`)
+      },
+    },
+  )
+
+  function sayOnline() {
+    if (link.version() === '3.1.1') echoes++ // MQTT 5 sends nobody's own messages back, as it was asked
+    link.send(available('online'))
   }
-  const client = mqttConnect(url, options)
-  const five = () => client.options.protocolVersion === 5
 
-  function publish(to: string, payload: string | Uint8Array, how: IClientPublishOptions, type: string, facts?: Result) {
-    const body = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    const properties = five() ? { contentType: type, ...(facts && { userProperties: properties5(facts) }) } : undefined
-    client.publish(to, body, properties ? { ...how, properties } : how, (error) => {
-      if (error) log.debug({ topic: to }, `MQTT: ${error.message}`)
-    })
+  /** Somebody said how we are: the will of a connection that we lost, or another agent with our name. */
+  function heardAvailable(text: string) {
+    if (text === 'offline' && ready) return sayOnline()
+    if (text === 'online' && echoes-- <= 0)
+      link.complain(`Another agent publishes as device ${device}: give each a "device" of its own`)
   }
 
-  /** Whether something that may get lost can go now. */
-  const flows = () => client.connected && (client.stream as { writableLength?: number }).writableLength! < longestBacklogBytes
-
-  function publishStatus(status: CameraStatus) {
-    const to = topic.camera(status.camera)
-    publish(to.status, JSON.stringify(status), { qos: 1, retain: true }, 'application/json')
-    publish(to.enabled, status.state === 'disabled' ? 'OFF' : 'ON', { qos: 1, retain: true }, 'text/plain')
+  /** Sends what waits in the outbox, in order; then the states of now that this connection did not see. */
+  function pump() {
+    while (ready && onTheWay < mostOnTheWay) {
+      const message = outbox.next(newest)
+      if (!message) break
+      newest = message.sequence
+      onTheWay++
+      link.send(packetOf(message), (refusal) => {
+        onTheWay--
+        if (refusal) {
+          dropped.refused++
+          link.complain(`The broker refuses messages on ${message.topic}: ${refusal}`)
+        }
+        if (message.retain) standing.set(message.topic, message.payload)
+        outbox.done(message.sequence)
+        pump()
+      })
+    }
+    if (!ready || onTheWay || outbox.stats().messages) return
+    for (const state of [...statuses.values()].flatMap(statesOf)) {
+      if (standing.get(state.topic) === state.payload) continue
+      standing.set(state.topic, state.payload)
+      link.send(packetOf(state))
+    }
   }
+  outbox.onReady(pump)
 
-  /** An empty message takes a retained one away. */
+  const packetOf = ({ topic, payload, retain }: OutboxMessage): Packet => ({
+    topic,
+    payload,
+    qos: 1,
+    retain,
+    contentType: payload.startsWith('{') ? 'application/json' : 'text/plain',
+  })
+
+  const statesOf = (status: CameraStatus): OutboxMessage[] => [
+    { topic: topic.camera(status.camera).status, payload: JSON.stringify(status), retain: true },
+    { topic: topic.camera(status.camera).enabled, payload: status.state === 'disabled' ? 'OFF' : 'ON', retain: true },
+  ]
+
+  /** Takes away what is retained of a camera that is no more: an empty message does. */
   function forget(camera: string) {
+    statuses.delete(camera)
     const to = topic.camera(camera)
-    for (const retained of [to.status, to.enabled]) publish(retained, '', { qos: 1, retain: true }, 'text/plain')
-    client.unsubscribe(to.enabledSet)
-    removed.delete(camera)
+    for (const retained of [to.status, to.enabled]) outbox.add({ topic: retained, payload: '', retain: true })
   }
 
-  const listenFor = (names: string[]) =>
-    client.subscribe(
-      names.map((name) => topic.camera(name).enabledSet),
-      { qos: 1 },
-      (error) => error && log.warn(`MQTT: cannot subscribe to enabled/set: ${error.message}`),
-    )
-
-  client.on('connect', () => {
-    accepted = true
-    lastError = ''
-    log.info({ url: withoutSecrets(url), version: five() ? '5' : '3.1.1' }, 'MQTT connected')
-    publish(topic.available, 'online', { qos: 1, retain: true }, 'text/plain')
-    for (const camera of removed) forget(camera)
-    for (const status of statuses.values()) publishStatus(status)
-    for (const event of waitingEvents.splice(0)) publish(event.topic, event.payload, { qos: 1 }, 'application/json')
-    listenFor(cameras)
-  })
-  client.on('message', (to, payload) => {
-    const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
-    const wish = payload.toString().trim().toUpperCase()
-    if (!camera) return
-    if (wish === 'ON' || wish === 'OFF') setEnabled(camera, wish === 'ON')
-    else log.warn(`${to}: expected ON or OFF, found ${JSON.stringify(payload.toString().slice(0, 40))}`)
-  })
-  client.on('error', (error) => {
-    const text = withoutSecrets(error.message || (error as NodeJS.ErrnoException).code || 'unknown error')
-    if (text !== lastError) log.warn({ url: withoutSecrets(url), retry_s: retryMs / 1000 }, `MQTT: ${text}`)
-    lastError = text
-  })
-  let reached = false // a connection was there, before MQTT spoke
-  const watchStream = () => client.stream?.once('connect', () => (reached = true))
-  watchStream()
-  client.on('reconnect', watchStream)
-  client.on('close', () => {
-    if (accepted && !closing) log.warn({ url: withoutSecrets(url) }, 'MQTT disconnected')
-    // A broker of 3.1.1 refuses version 5 with a code, or just hangs up: the next attempt speaks the other version.
-    else if (reached && version === 'auto') client.options.protocolVersion = five() ? 4 : 5
-    accepted = false
-    reached = false
-  })
+  /** Sends what may get lost, or counts why not. */
+  function offer(packet: Packet) {
+    if (!ready) dropped.offline++
+    else if (!link.flows()) dropped.slow_link++
+    else if (!link.takes(packet.topic.length + packet.payload.length)) dropped.too_large++
+    else link.send(packet)
+  }
 
   return {
     url,
     mask({ result, mask }) {
       const limit = limits.get(result.camera)
       const to = topic.camera(result.camera)
-      const wanted = [limit?.mask(), limit?.result()]
-      if (!flows()) dropped += wanted.filter(Boolean).length
-      else {
-        if (wanted[0]) publish(to.mask, mask, { qos: 0 }, 'image/png', result)
-        if (wanted[1]) publish(to.result, JSON.stringify(result), { qos: 0 }, 'application/json')
-      }
+      const packet = { qos: 0, retain: false } as const
+      if (limit?.mask())
+        offer({ ...packet, topic: to.mask, payload: mask, contentType: 'image/png', userProperties: properties5(result) })
+      if (limit?.result())
+        offer({ ...packet, topic: to.result, payload: JSON.stringify(result), contentType: 'application/json' })
     },
     status(status) {
+      const before = statuses.get(status.camera)
       statuses.set(status.camera, status)
-      if (client.connected) publishStatus(status)
+      const [state, enabled] = statesOf(status)
+      outbox.add(state!)
+      if ((before?.state === 'disabled') !== (status.state === 'disabled') || !before) outbox.add(enabled!)
     },
-    event(event) {
-      const message = { topic: topic.camera(event.camera).event, payload: JSON.stringify(event) }
-      if (client.connected) return publish(message.topic, message.payload, { qos: 1 }, 'application/json')
-      waitingEvents.push(message)
-      if (waitingEvents.length > keptEvents) waitingEvents.shift()
-    },
+    event: (event) => outbox.add({ topic: topic.camera(event.camera).event, payload: JSON.stringify(event), retain: false }),
     stats(stats) {
-      if (flows() && statsDue()) publish(topic.stats, JSON.stringify(stats), { qos: 0, retain: true }, 'application/json')
+      if (!statsDue()) return
+      offer({ topic: topic.stats, payload: JSON.stringify(stats), qos: 0, retain: true, contentType: 'application/json' })
     },
     settings(changed) {
-      const before = cameras
+      const gone = cameras.filter((name) => !changed.cameras.some((camera) => camera.name === name))
       ;({ cameras, limits, statsDue } = limitsOf(changed))
-      for (const camera of before.filter((name) => !cameras.includes(name))) {
-        statuses.delete(camera)
-        removed.add(camera)
-      }
-      for (const camera of cameras) removed.delete(camera)
-      const added = cameras.filter((name) => !before.includes(name))
-      if (!client.connected) return
-      for (const camera of removed) forget(camera)
-      if (added.length) listenFor(added)
+      for (const camera of gone) forget(camera)
     },
-    dropped: () => dropped,
-    version: () => (client.connected ? (five() ? '5' : '3.1.1') : undefined),
+    counts: () => ({
+      version: link.version(),
+      problem: link.problem(),
+      sent_bytes: link.sentBytes(),
+      dropped: { ...dropped },
+      outbox: outbox.stats(),
+    }),
     async close() {
-      closing = true
-      const said = client.connected
-        ? client.publishAsync(topic.available, 'offline', { qos: 1, retain: true }).then(() => client.endAsync())
-        : Promise.resolve()
-      await Promise.race([said.catch(() => {}), new Promise((late) => setTimeout(late, closeTimeoutMs))])
-      client.end(true)
+      ready = false
+      await link.close(available('offline'))
     },
   }
 }

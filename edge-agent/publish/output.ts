@@ -3,6 +3,9 @@
 import type { Config } from '../config.ts'
 import type { CameraEvent, CameraStatus, MaskMessage, Stats } from '../wire.ts'
 
+/** An event that has no number yet. */
+export type NewEvent = Omit<CameraEvent, 'id' | 'sequence'>
+
 export interface Output {
   mask(message: MaskMessage): void
   status(status: CameraStatus): void
@@ -10,23 +13,23 @@ export interface Output {
   stats(stats: Stats): void
   /** The settings changed while the agent runs: cameras came or went, a rate is another one. The cameras run so already. */
   settings(config: Config): void
-  /** Messages that were not sent because nobody could take them. */
-  dropped(): number
   close(): Promise<void>
 }
 
-/** All of them as one. */
-export function toAll(outputs: readonly Output[]): Output {
+/** All of them as one, and the place where an event gets its number. */
+export function toAll(outputs: readonly Output[], number: (event: NewEvent) => CameraEvent) {
   const each = (act: (output: Output) => void) => {
     for (const output of outputs) act(output)
   }
   return {
-    mask: (message) => each((output) => output.mask(message)),
-    status: (status) => each((output) => output.status(status)),
-    event: (event) => each((output) => output.event(event)),
-    stats: (stats) => each((output) => output.stats(stats)),
-    settings: (config) => each((output) => output.settings(config)),
-    dropped: () => outputs.reduce((sum, output) => sum + output.dropped(), 0),
+    mask: (message: MaskMessage) => each((output) => output.mask(message)),
+    status: (status: CameraStatus) => each((output) => output.status(status)),
+    event(event: NewEvent) {
+      const numbered = number(event)
+      each((output) => output.event(numbered))
+    },
+    stats: (stats: Stats) => each((output) => output.stats(stats)),
+    settings: (config: Config) => each((output) => output.settings(config)),
     close: async () => void (await Promise.all(outputs.map((output) => output.close()))),
   }
 }

@@ -5,13 +5,13 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import { type CameraStatus, type MaskMessage, packMask, type SocketMessage, wireVersion } from '../wire.ts'
+import { type CameraStatus, type MaskMessage, type OutputStats, packMask, type SocketMessage, wireVersion } from '../wire.ts'
 import type { Output } from './output.ts'
 
 export interface SocketOutput extends Output {
   /** Takes over an HTTP request to upgrade, which was checked before. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  clients(): number
+  counts(): OutputStats['websocket']
 }
 
 export interface SocketSettings {
@@ -86,7 +86,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
   return {
     upgrade: (request, socket, head) =>
       server.handleUpgrade(request, socket, head, (webSocket) => server.emit('connection', webSocket, request)),
-    clients: () => clients.size,
+    counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
     mask(message: MaskMessage) {
       if (clients.size === 0) return
       const bytes = packMask(message)
@@ -107,7 +107,6 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
         for (const camera of pending.keys()) if (!cameras.some(({ name }) => name === camera)) pending.delete(camera)
       sayAll(hello())
     },
-    dropped: () => dropped,
     async close() {
       clearInterval(pings)
       const gone = [...clients].map(({ socket }) => new Promise((closed) => socket.once('close', closed)))

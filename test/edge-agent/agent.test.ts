@@ -114,7 +114,7 @@ describe('with a broker of its own', () => {
     await expect.poll(() => agent!.children('camera')).toEqual([])
     set('ON')
     await newMasks(masks)
-    expect(states().slice(-3)).toEqual(['disabled', 'offline', 'online'])
+    await expect.poll(() => states().slice(-3)).toEqual(['disabled', 'offline', 'online']) // states go by way of the disk
     expect(listener!.text('roadmask/test01/front/enabled').at(-1)).toBe('ON')
     const events = listener!.text('roadmask/test01/front/event').map((text) => JSON.parse(text).type)
     expect(events).toEqual(['camera_disabled', 'camera_enabled'])

@@ -1,5 +1,5 @@
 // Messages as the agent makes them, for tests of the ways out.
-import { type CameraEvent, type CameraStatus, type MaskMessage, wireVersion } from '../../edge-agent/wire.ts'
+import { type CameraEvent, type CameraStatus, type MaskMessage, type OutputStats, wireVersion } from '../../edge-agent/wire.ts'
 
 export const statusOf = (camera: string, state: CameraStatus['state'] = 'online', reason = ''): CameraStatus => ({
   version: wireVersion,
@@ -9,8 +9,10 @@ export const statusOf = (camera: string, state: CameraStatus['state'] = 'online'
   reason,
 })
 
-export const eventOf = (camera: string, detail: string): CameraEvent => ({
+export const eventOf = (camera: string, detail: string, sequence = 1): CameraEvent => ({
   version: wireVersion,
+  id: `box-${sequence}`,
+  sequence,
   camera,
   at_us: 1,
   type: 'camera_lost',
@@ -42,3 +44,15 @@ export const maskOf = (camera: string, frame: number, bytes = 0): MaskMessage =>
   mask: Buffer.from(`mask ${frame}`),
   picture: new Uint8Array(bytes).fill(frame),
 })
+
+export const outputStats: OutputStats = {
+  mqtt: {
+    version: '5',
+    problem: '',
+    sent_bytes: {},
+    dropped: { offline: 0, slow_link: 0, refused: 0, too_large: 0 },
+    outbox: { messages: 0, bytes: 0, oldest_s: 0, dropped: { full: 0, old: 0, damaged: 0 } },
+  },
+  websocket: { clients: 0, dropped: { slow_client: 0 } },
+  streams: { clients: 0, dropped: { slow_client: 0 } },
+}

@@ -10,7 +10,7 @@ import type { Reloaded } from '../../edge-agent/reload.ts'
 import { type Access, openAccess, type Store } from '../../edge-agent/serve/access.ts'
 import { openSite, type Site } from '../../edge-agent/serve/site.ts'
 import { type MaskMessage, type Stats, wireVersion } from '../../edge-agent/wire.ts'
-import { maskOf, statusOf } from './made-messages.ts'
+import { maskOf, outputStats, statusOf } from './made-messages.ts'
 
 export const stats: Stats = {
   version: wireVersion,
@@ -21,6 +21,7 @@ export const stats: Stats = {
   compute: 'cpu',
   memory_mib: {},
   cameras: {},
+  outputs: outputStats,
 }
 
 /** A state folder that forgets. */

@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openLog } from '../../edge-agent/log.ts'
 import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
 import { connectMqtt, type MqttOutput } from '../../edge-agent/publish/mqtt.ts'
+import { type Outbox, openOutbox } from '../../edge-agent/publish/outbox.ts'
 import { rateLimit } from '../../edge-agent/publish/rate-limit.ts'
 import { parseConfig } from '../../edge-agent/read-config.ts'
 import { openAccess } from '../../edge-agent/serve/access.ts'
@@ -14,6 +18,8 @@ const log = openLog('fatal')
 let mosquitto: Mosquitto
 let own: Broker
 let output: MqttOutput | undefined
+let outbox: Outbox | undefined
+let folder: string
 let listener: Subscriber | undefined
 let wishes: [string, boolean][]
 
@@ -21,29 +27,37 @@ beforeAll(async () => {
   mosquitto = await startMosquitto()
   own = await openBroker({ host: '127.0.0.1', port: 0 }, openAccess(parseConfig(undefined, {}, []), memoryStore()))
 })
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'roadmask-'))
+})
 afterEach(async () => {
   await output?.close()
   await listener?.stop()
-  output = listener = undefined
+  await outbox?.close()
+  await rm(folder, { recursive: true })
+  output = listener = outbox = undefined
 })
 afterAll(async () => {
   await mosquitto.stop()
   await own.close()
 })
 
-function open(url: string, device: string, more = '', ownBroker?: Broker): MqttOutput {
+const fast = 'masks_per_second: 1000, results_per_second: 1000'
+
+function open(url: string, device: string, more = fast, ownBroker?: Broker): MqttOutput {
   wishes = []
-  const text = `device: ${device}\nmqtt: { ${ownBroker ? '' : `url: "${url}",`} masks_per_second: 1000, results_per_second: 1000 ${more} }
+  const text = `device: ${device}\nmqtt: { ${ownBroker ? '' : `url: "${url}",`} ${more} }
 cameras: [{ name: front, source: test }, { name: rear, source: test }]`
   const config = parseConfig({ name: 'test.yaml', text }, {}, [])
-  output = connectMqtt(config, { own: ownBroker, log, setEnabled: (camera, yes) => wishes.push([camera, yes]) })
+  outbox = openOutbox(folder, config.outbox, log)
+  output = connectMqtt(config, { own: ownBroker, outbox, log, setEnabled: (camera, yes) => wishes.push([camera, yes]) })
   return output
 }
-const connected = () => expect.poll(() => output!.version(), { timeout: 10_000 }).toBeDefined()
+const connected = () => expect.poll(() => output!.counts().version, { timeout: 20_000 }).not.toBe('')
 
 describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
   const url = () => (name === 'own' ? own.url : mosquitto.url)
-  const openOne = (device: string) => open(url(), device, '', name === 'own' ? own : undefined)
+  const openOne = (device: string) => open(url(), device, fast, name === 'own' ? own : undefined)
 
   test('every topic of the table carries its message', async () => {
     const device = `${name}-topics`
@@ -71,7 +85,7 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
     out.status(statusOf('rear', 'offline', 'starting')) // before there is a connection
     await connected()
     out.status(statusOf('front'))
-    await delay(100)
+    await expect.poll(() => out.counts().outbox.messages).toBe(0)
     listener = await subscribe(url(), `roadmask/${device}/#`)
     await expect.poll(() => listener!.heard.length).toBe(5)
     expect(listener.heard.every(({ retain }) => retain)).toBe(true)
@@ -100,7 +114,7 @@ describe('versions of MQTT', () => {
     listener = await subscribe(mosquitto.url, 'roadmask/five/#', 5)
     open(mosquitto.url, 'five').status(statusOf('front'))
     await connected()
-    expect(output!.version()).toBe('5')
+    expect(output!.counts().version).toBe('5')
     output!.mask(maskOf('front', 7))
     await expect.poll(() => listener!.on('roadmask/five/front/mask')).toHaveLength(1)
     const [mask] = listener.on('roadmask/five/front/mask')
@@ -114,7 +128,7 @@ describe('versions of MQTT', () => {
   test('a broker that knows only 3.1.1 is spoken to in 3.1.1', async () => {
     open(own.url, 'fallback')
     await connected()
-    expect(output!.version()).toBe('3.1.1')
+    expect(output!.counts().version).toBe('3.1.1')
   })
 })
 
@@ -125,7 +139,7 @@ describe('without a connection', () => {
     out.mask(maskOf('front', 1))
     out.event(eventOf('front', 'while away'))
     out.status(statusOf('front'))
-    expect(out.dropped()).toBe(2) // the mask and its result
+    expect(out.counts().dropped.offline).toBe(2) // the mask and its result
     const broker = await startMosquitto(port)
     try {
       listener = await subscribe(broker.url, 'roadmask/later/#')
@@ -148,7 +162,7 @@ describe('without a connection', () => {
       open(broker.url, 'again').status(statusOf('front'))
       await connected()
       await broker.stop()
-      await expect.poll(() => output!.version()).toBeUndefined()
+      await expect.poll(() => output!.counts().version).toBe('')
       output!.status(statusOf('front', 'offline', 'meanwhile'))
       broker = await startMosquitto(port)
       listener = await subscribe(broker.url, 'roadmask/again/#')
@@ -164,9 +178,9 @@ describe('without a connection', () => {
   test('a broker that refuses the password is asked again, and closing does not wait for it', async () => {
     const broker = await startMosquitto(undefined, 'allow_anonymous false')
     try {
-      open(broker.url, 'refused', ', username: a, password: b')
+      open(broker.url, 'refused', 'username: a, password: b')
       await delay(300)
-      expect(output!.version()).toBeUndefined()
+      expect(output!.counts().version).toBe('')
       await output!.close()
     } finally {
       await broker.stop()
@@ -197,16 +211,10 @@ describe('rates', () => {
 
   test('masks and results of the same rate are of the same frames', async () => {
     listener = await subscribe(mosquitto.url, 'roadmask/rates/#')
-    const config =
-      'device: rates\nmqtt: { url: "URL", masks_per_second: 20, results_per_second: 20 }\ncameras: [{ name: front, source: test }]'
-    output = connectMqtt(parseConfig({ name: 'a', text: config.replace('URL', mosquitto.url) }, {}, []), {
-      own: undefined,
-      log,
-      setEnabled() {},
-    })
+    open(mosquitto.url, 'rates', 'masks_per_second: 20, results_per_second: 20')
     await connected()
     for (let frame = 1; frame <= 20; frame++) {
-      output.mask(maskOf('front', frame))
+      output!.mask(maskOf('front', frame))
       await delay(15)
     }
     await delay(100)

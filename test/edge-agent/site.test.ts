@@ -171,7 +171,7 @@ describe('the WebSocket', () => {
     await expect.poll(() => masks.length).toBe(20)
     expect(masks[2]!.result).toEqual(maskOf('front', 3).result)
     expect(masks[2]!.picture.length).toBe(50_000)
-    expect(sockets.dropped()).toBe(0)
+    expect(sockets.counts()).toEqual({ clients: 1, dropped: { slow_client: 0 } })
   })
 
   test('drops for a slow client alone, which gets the newest of each camera when it is back', async () => {
@@ -188,7 +188,7 @@ describe('the WebSocket', () => {
     const newest = (camera: string) => slow.masks.filter(({ result }) => result.camera === camera).at(-1)?.result.frame
     await expect.poll(() => [newest('front'), newest('rear')]).toEqual([last, last])
     expect(slow.masks.length).toBeLessThan(2 * last)
-    expect(sockets.dropped()).toBe(2 * last - slow.masks.length)
+    expect(sockets.counts()).toEqual({ clients: 2, dropped: { slow_client: 2 * last - slow.masks.length } })
     const frames = slow.masks.filter(({ result }) => result.camera === 'front').map(({ result }) => result.frame)
     expect(frames).toEqual([...frames].sort((a, b) => a - b))
   })

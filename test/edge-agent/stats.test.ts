@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startCounting } from '../../edge-agent/stats.ts'
 import { residentMib, retryDelayMs } from '../../edge-agent/supervise.ts'
-import { maskOf } from './made-messages.ts'
+import { maskOf, outputStats } from './made-messages.ts'
 
 const snapshot = {
   device: 'd',
@@ -9,6 +9,7 @@ const snapshot = {
   compute: 'cpu',
   processes: { segment: process.pid, gone: undefined },
   cameras: [{ name: 'front', state: 'online', restarts: 2 } as const],
+  outputs: outputStats,
 }
 const resultOf = (ageMs: number, dropped: number) => ({ ...maskOf('front', 1).result, age_ms: ageMs, dropped })
 

@@ -4,8 +4,8 @@ import { makeJudge } from '../../../edge-agent/facts/judge.ts'
 import { lookAtMasks, type MaskFacts } from '../../../edge-agent/facts/mask-facts.ts'
 import { FactSettings, Zone } from '../../../edge-agent/facts/settings.ts'
 import { watchZones } from '../../../edge-agent/facts/zone-states.ts'
+import type { NewEvent } from '../../../edge-agent/publish/output.ts'
 import type { MaskMade } from '../../../edge-agent/segment/messages.ts'
-import type { CameraEvent } from '../../../edge-agent/wire.ts'
 import { draw } from './drawn.ts'
 
 const whole = [[0, 0], [1, 0], [1, 1], [0, 1]] // biome-ignore format: one line
@@ -144,7 +144,7 @@ describe('the facts of a mask', () => {
 })
 
 test('a zone that changes is an event of the frame that decided it, and a fact of every mask', () => {
-  const events: CameraEvent[] = []
+  const events: NewEvent[] = []
   const judge = makeJudge([{ name: 'front', zones: [zone(), zone({ name: 'left' })] }], (event) => events.push(event))
   const made = (atS: number, road: number, left: number): MaskMade => ({
     type: 'mask',
