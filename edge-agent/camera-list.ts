@@ -40,7 +40,8 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
 
   function start({ config, preview }: Omit<Running, 'camera'>, on: CameraListener): Running {
     const enabled = switches.enabled(config)
-    const camera = startCamera({ ...config, enabled }, { ...surroundings, preview }, on)
+    const own = { ...preview, ...(config.preview as Partial<Config['preview']>) }
+    const camera = startCamera({ ...config, enabled }, { ...surroundings, preview: own }, on)
     if (segment) camera.setSegment(segment)
     camera.setWatched(watchers.size > 0)
     on.status(camera.status())

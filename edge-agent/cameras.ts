@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ModelInput } from '../deploy/bundle.ts'
 import type { FromCamera, ToCamera } from './capture/messages.ts'
 import type { CameraPicture } from './capture/pipeline.ts'
+import { firstPatienceMs, usualPatienceMs } from './capture/silence.ts'
 import type { CameraConfig, Config } from './config.ts'
 import type { Log } from './log.ts'
 import { build } from './paths.ts'
@@ -42,11 +43,15 @@ export interface CameraSurroundings {
   log: Log
 }
 
+type Again = Extract<FromCamera, { type: 'lost' }>['again']
+
 /** A camera that held so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
-/** A process that says nothing for so long hangs, say in a driver. Until the first frame GStreamer may take its time. */
+/** A process that says nothing for so long hangs, say in a driver. Before its first picture it has so much longer. */
 const silenceMs = 5000
-const startSilenceMs = 15_000
+/** A camera whose picture changes all the time is no reason to start processes all the time. */
+const betweenChangesMs = 5000
+const lookEveryMs = 250
 const stopGraceMs = 1500
 export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
 /** Two pulls, two buses, and what Node itself needs. And memory in few pools, since frames go from thread to thread. */
@@ -69,6 +74,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   let gone = Promise.resolve()
   let stopped = false
   let wasLost = false
+  let changedMs = Number.NEGATIVE_INFINITY
   let status: CameraStatus = makeStatus(enabled ? 'offline' : 'disabled', enabled ? 'starting' : 'switched off')
 
   function makeStatus(state: CameraStatus['state'], reason: string): CameraStatus {
@@ -90,21 +96,26 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     restarts++
     seen = 0
     heardMs = performance.now()
-    let again: Extract<FromCamera, { type: 'lost' }>['again'] = 'later'
+    let again: Again = 'later'
     let said: string | undefined
     const mine = startChild<ToCamera, FromCamera>(cameraProgram, cameraEnvironment, log, {
       message(message) {
         heardMs = performance.now()
-        if (message.type === 'online') online(message.picture)
+        if (message.type === 'online') {
+          picture = message.picture
+          const { width, height } = picture
+          log.info({ camera: name, width, height, ...message.chosen }, 'camera online')
+          online()
+        }
         if (message.type === 'picture') on.picture(name, mine.pid ?? 0, message.frame, message.jpeg)
         if (message.type === 'alive') {
           on.frames(name, message.frames - seen)
           seen = message.frames
+          if (seen > 0 && status.state === 'offline') online() // it only stood still
         }
         if (message.type !== 'lost') return
         said = message.reason
         again = message.again
-        if (message.forgetPicture) picture = undefined
       },
       ended(reason) {
         if (child !== mine) return
@@ -118,23 +129,33 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     if (segment) mine.send({ type: 'segment', socket: segment })
   }
 
-  function online(found: CameraPicture) {
-    picture = found
+  function online() {
     onlineSinceMs = performance.now()
-    log.info({ camera: name, width: found.width, height: found.height }, 'camera online')
     setStatus('online')
-    if (wasLost) event('camera_back', `${found.width} x ${found.height}`)
+    if (wasLost) event('camera_back', `${picture?.width} x ${picture?.height}`)
     wasLost = false
   }
 
-  function lost(reason: string, again: 'later' | 'now' | 'never') {
-    if (again === 'now') return start()
+  function offline(reason: string) {
     if (status.state === 'online') {
       if (performance.now() - onlineSinceMs > settledMs) failures = 0
       event('camera_lost', reason)
       wasLost = true
     }
     setStatus('offline', reason)
+  }
+
+  function lost(reason: string, again: Again) {
+    if (again === 'now') return start()
+    if (again === 'changed') {
+      picture = undefined
+      const now = performance.now()
+      const often = now - changedMs < betweenChangesMs
+      changedMs = now
+      log.info({ camera: name }, `the camera gives another picture than before: ${reason}`)
+      if (!often) return start()
+    }
+    offline(reason)
     if (again === 'never') return log.info({ camera: name }, reason)
     const delayMs = retryDelayMs(failures++)
     log.warn({ camera: name, source: withoutSecrets(config.source), retry_s: delayMs / 1000 }, `camera lost: ${reason}`)
@@ -142,13 +163,16 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   }
 
   const watch = setInterval(() => {
-    const running = status.state === 'online'
-    const patience = running ? Math.max(silenceMs, config.timeout_ms) : Math.max(startSilenceMs, 4 * config.timeout_ms)
-    if (!child || performance.now() - heardMs < patience) return
+    if (!child) return
+    const silentMs = performance.now() - heardMs
+    const noticeMs = config.timeout_ms ?? usualPatienceMs
+    if (silentMs > noticeMs && status.state === 'online') offline('The camera process says nothing')
+    const patience = Math.max(silenceMs, 2 * noticeMs) + (seen ? 0 : firstPatienceMs(config.timeout_ms))
+    if (silentMs < patience) return
     log.error({ camera: name }, `the camera process said nothing for ${patience / 1000} s and is replaced`)
     heardMs = performance.now()
     child.kill()
-  }, 1000)
+  }, lookEveryMs)
 
   /** Ends the process; resolves when it, or the one that was ending already, is gone. */
   function end(): Promise<void> {

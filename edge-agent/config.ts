@@ -35,12 +35,22 @@ const only: Record<string, string[]> = {
   fps: ['test', 'v4l2', 'csi'],
 }
 
+const preview = {
+  fps: z.number().min(0).max(60),
+  max_width: z.int().min(64).max(8192),
+  quality: z.int().min(1).max(100),
+}
+
 export const CameraConfig = z
   .strictObject({
     name: topicLevel,
     source,
     enabled: z.boolean().default(true),
-    timeout_ms: z.int().min(500).default(5000),
+    timeout_ms: z.int().min(500).optional(),
+    region: z.tuple([z.number().min(0), z.number().min(0), z.number().positive(), z.number().positive()]).optional(),
+    rotation: z.union([z.literal(0), z.literal(90), z.literal(180), z.literal(270)]).default(0),
+    masks_per_second: z.number().positive().max(1000).optional(),
+    preview: z.strictObject(preview).partial().optional(), // where it differs from the one for all
     loop: z.boolean().optional(),
     transport: z.enum(['tcp', 'udp', 'auto']).optional(),
     latency_ms: z.int().min(0).optional(),
@@ -60,6 +70,11 @@ export const CameraConfig = z
         refuse(key, `"${key}" is for ${kinds.join(', ')} sources, but the source of "${camera.name}" is ${kind}`)
     if (camera.password_file !== undefined && kind === 'rtsp' && !/^\w+:\/\/[^:@/]+@/.test(camera.source))
       refuse('password_file', `"password_file" needs a source with a user and without a password, such as rtsp://USER@HOST/…`)
+    if (
+      camera.region?.every((number) => number <= 1) &&
+      (camera.region[0] + camera.region[2] > 1 || camera.region[1] + camera.region[3] > 1)
+    )
+      refuse('region', `"region" is [x, y, width, height]; as shares of the picture they must not reach beyond 1`)
     if ((camera.width === undefined) !== (camera.height === undefined))
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
     camera.zones.forEach(({ name }, i) => {
@@ -81,9 +96,9 @@ export const Config = z
       .prefault([{ name: 'demo', source: 'demo' }]),
     preview: z
       .strictObject({
-        fps: z.number().min(0).max(60).default(10),
-        max_width: z.int().min(64).max(8192).default(960),
-        quality: z.int().min(1).max(100).default(75),
+        fps: preview.fps.default(10),
+        max_width: preview.max_width.default(960),
+        quality: preview.quality.default(75),
       })
       .prefault({}),
     mqtt: z

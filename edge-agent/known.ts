@@ -63,7 +63,10 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
         device,
         model: manifest.name,
         compute: inference?.compute() ?? 'loading',
-        processes: { segment: inference?.pid(), ...Object.fromEntries(all().map(({ name, pid }) => [name, pid()])) },
+        processes: {
+          segment: inference?.pid(),
+          ...Object.fromEntries(all().map(({ name, pid }) => [`camera/${name}`, pid()])), // no name of a camera holds a "/"
+        },
         cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
         outputs: outputs(),
       }),

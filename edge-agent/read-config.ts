@@ -207,7 +207,7 @@ function expected(issue: z.core.$ZodIssue): string {
     case 'invalid_union':
       return `one of ${issue.errors.flatMap(([first]) => (first?.code === 'invalid_value' ? first.values : [])).join(', ')}`
     case 'too_small':
-      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${issue.origin === 'array' ? ' entry' : ''}`
+      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${issue.origin === 'array' ? (issue.minimum === 1 ? ' entry' : ' entries') : ''}`
     case 'too_big':
       return `at most ${issue.maximum}`
     default:

@@ -4,11 +4,13 @@
 import { connect, type Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { rateLimit } from '../publish/rate-limit.ts'
 import { withoutSecrets } from '../redact.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import type { Region } from '../wire.ts'
 import { captureClock, systemClocks } from './capture-clock.ts'
 import { yuvMeaning, yuvToRgb } from './colour.ts'
+import { chosenElements } from './elements.ts'
 import { type Frame, frameChoice } from './frame-choice.ts'
 import { frameLine } from './frame-line.ts'
 import { readPacket } from './gdp.ts'
@@ -16,6 +18,7 @@ import { type AppSink, type BusMessage, hasElement, makePipeline, type Pipeline 
 import type { FromCamera, Replay, ToCamera } from './messages.ts'
 import { modelPicture } from './model-picture.ts'
 import { type CameraPicture, cameraPipeline, isYuv, probeText } from './pipeline.ts'
+import { firstPatienceMs, silence } from './silence.ts'
 import { type Hardware, loops, noHardware } from './source.ts'
 import { sourceFault } from './source-fault.ts'
 
@@ -24,8 +27,6 @@ type Again = Extract<FromCamera, { type: 'lost' }>['again']
 
 /** GST_SEEK_FLAG_SEGMENT: at the end of the video comes `segment-done` instead of the end of the stream. */
 const segmentSeek = 8
-/** An RTSP camera may take its time to answer and to send a picture that stands alone. */
-const patienceForFirst = 3
 /** Pictures a second while nobody looks, so that the latest one is never old. */
 const unwatchedFps = 1
 
@@ -49,8 +50,7 @@ function end(): never {
 }
 
 function lost(reason: string, again: Again = 'later') {
-  const forgetPicture = /data stream|negotiat|could not link/i.test(reason) // perhaps the camera's picture has another size now
-  process.send?.({ type: 'lost', reason: withoutSecrets(reason), again, forgetPicture } satisfies FromCamera, end)
+  process.send?.({ type: 'lost', reason: withoutSecrets(reason), again } satisfies FromCamera, end)
 }
 
 /** What GStreamer has of NVIDIA's. Asked for on arm64 alone: the binding complains aloud of what is missing. */
@@ -59,6 +59,9 @@ function findHardware(): Hardware {
   const [nvvidconv, nvjpegenc, nvarguscamerasrc] = ['nvvidconv', 'nvjpegenc', 'nvarguscamerasrc'].map(hasElement)
   return { nvvidconv: nvvidconv!, nvjpegenc: nvjpegenc!, nvarguscamerasrc: nvarguscamerasrc! }
 }
+
+/** How GStreamer says that a picture of another size or format came than the pipeline was made for. */
+const otherPicture = /data stream|negotiat|could not link/i
 
 /** What an error on the bus says, with the element it comes from. */
 const reasonOf = ({ name, message }: BusMessage) =>
@@ -75,7 +78,7 @@ function probe({ camera }: Start, hardware: Hardware): Promise<CameraPicture> {
       if (message.type === 'eos') lost('The source ended before its first picture')
     })
     pipeline.play()
-    const waited = camera.timeout_ms * patienceForFirst
+    const waited = firstPatienceMs(camera.timeout_ms)
     const timer = setTimeout(() => lost(`No picture within ${waited / 1000} s`), waited)
     ;(pipeline.findChild('probe') as AppSink).pull((buffer, caps) => {
       if (!buffer) return
@@ -123,19 +126,26 @@ function mediaTimes({ frames }: Replay): ReturnType<typeof captureClock> {
 
 function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   const { camera, input, preview, replay } = start
-  const { text, region, target } = cameraPipeline(camera, picture, input, preview, hardware, replay !== undefined)
+  const { text, view } = cameraPipeline(camera, picture, input, preview, hardware, replay !== undefined)
   const toRgb = isYuv(picture) ? yuvToRgb(yuvMeaning(picture.colorimetry, input)) : undefined
-  const layout = { target, model: input, yuvToRgb: toRgb }
+  const layout = { target: view.target, model: input, yuvToRgb: toRgb }
   const timesOf = replay ? mediaTimes(replay) : captureClock()
   const line = replay && frameLine()
   const choice = line ?? frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
   let frames = 0
-  let heardMs = performance.now() + camera.timeout_ms * (patienceForFirst - 1)
+  const heard = silence(camera.timeout_ms)
+  const due = rateLimit(camera.masks_per_second ?? Number.POSITIVE_INFINITY)
+  const elements = new Set<string>()
 
   const pipeline = makePipeline(text)
   playing = pipeline
   pipeline.pollBus((message) => {
-    if (message.type === 'error') lost(reasonOf(message))
+    if (message.type === 'state-changed') elements.add(message._src_element_name)
+    if (message.type === 'error') {
+      // Where no frame came and the picture was looked at a moment ago, the fault is another one and will stay.
+      const changed = otherPicture.test(`${message.message}`) && (frames > 0 || start.picture)
+      lost(reasonOf(message), changed ? 'changed' : 'later')
+    }
     if (message.type === 'segment-done') pipeline.seek(0, segmentSeek)
     if (message.type !== 'eos') return
     if (line) return finished('stream')
@@ -169,10 +179,10 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   }
 
   const newFrame = (pts: bigint, buffer: Buffer) => {
-    heardMs = performance.now()
+    heard.heard()
     frames++
     if (frames === 1) {
-      tell({ type: 'online', picture })
+      tell({ type: 'online', picture, chosen: chosenElements(elements) })
       if (loops(camera)) pipeline.seek(0, segmentSeek)
     }
     choice.add({ number: frames, pts, ...timesOf(pts), buffer })
@@ -187,7 +197,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       if (gone) tell({ type: 'picture', frame: gone.number, jpeg })
     })
 
-  const [width, height] = [picture.width, picture.height]
+  const { upright, region } = view
   const part: Region = [region.x, region.y, region.width, region.height]
   const give = (frame: Frame, socket: Socket) => {
     if (frame.picture) tell({ type: 'picture', frame: frame.number, jpeg: frame.picture })
@@ -197,27 +207,28 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       frame: replay?.frames?.[frame.number - 1]?.number ?? frame.number,
       capturedMicros: frame.wallMicros,
       capturedMonotonicMicros: frame.monotonicMicros,
-      cameraWidth: width,
-      cameraHeight: height,
+      cameraWidth: upright.width,
+      cameraHeight: upright.height,
       region: part,
       picture: frame.picture !== undefined || pictureDue,
     }
     writeFrame(socket, header, modelPicture(frame.buffer, layout))
   }
   giveFrame = () => {
-    if (!asked || !segment) return
+    if (!asked || !segment || !choice.waiting() || !due()) return
     const frame = choice.take()
     if (!frame) return
     asked = false
     give(frame, segment)
   }
 
-  setInterval(() => tell({ type: 'alive', frames }), 1000)
+  setInterval(() => tell({ type: 'alive', frames }), 500)
   setInterval(() => {
-    if (line && !asked) heardMs = performance.now() // held up by the model
     tidyUp({ type: 'minor' })
-    if (performance.now() - heardMs > camera.timeout_ms)
-      lost(frames ? `No picture for ${camera.timeout_ms / 1000} s` : 'The camera answered but sent no picture')
+    if (line && !asked) heard.heard() // held up by the model
+    const silentMs = heard.broken()
+    if (silentMs)
+      lost(frames ? `No picture for ${Math.round(silentMs / 100) / 10} s` : 'The camera answered but sent no picture')
   }, 250)
 }
 

@@ -26,6 +26,8 @@ export interface FrameChoice {
   add(frame: Frame): void
   /** The picture of a frame; tells which frame if that was taken already, so that its picture can follow it. */
   addPicture(pts: bigint, picture: Uint8Array): Gone | undefined
+  /** Whether `take` would give one. */
+  waiting(): boolean
   /** The frame to segment now; undefined where there is none that is newer than the last one taken. */
   take(): Frame | undefined
 }
@@ -53,6 +55,7 @@ export function frameChoice(patienceMicros: number): FrameChoice {
       }
       return gone
     },
+    waiting: () => frames.length > 0,
     take() {
       const newest = frames.at(-1)
       if (!newest) return undefined

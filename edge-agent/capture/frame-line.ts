@@ -26,6 +26,7 @@ export function frameLine(): FrameLine {
   return {
     add: (frame) => void frames.push(frame),
     addPicture: () => undefined,
+    waiting: () => frames.length > 0,
     take() {
       const frame = frames.shift()
       look()

@@ -15,6 +15,8 @@ export interface AppSink extends Element {
 export interface BusMessage {
   /** GStreamer's name of the type: error, warning, eos, segment-done … */
   type: string
+  /** Name of the element it comes from. */
+  _src_element_name: string
   /** Of an error: what it says. */
   message?: string
   /** Of an error: path of the element. */

@@ -1,6 +1,7 @@
 // What main and a camera process say to each other (Node's IPC, serialization `advanced`).
 import type { ModelInput } from '../../deploy/bundle.ts'
 import type { CameraConfig, Config } from '../config.ts'
+import type { Chosen } from './elements.ts'
 import type { CameraPicture } from './pipeline.ts'
 
 /** Every frame is given, in order and as fast as it is taken; `finished` follows. */
@@ -27,12 +28,15 @@ export type ToCamera =
 
 export type FromCamera =
   /** The first frame is there. */
-  | { type: 'online'; picture: CameraPicture }
+  | { type: 'online'; picture: CameraPicture; chosen: Chosen }
   /** The JPEG of a frame that the model was given. */
   | { type: 'picture'; frame: number; jpeg: Uint8Array }
-  /** Every second: a sign of life with the frames so far. */
+  /** Twice a second: a sign of life with the frames so far. */
   | { type: 'alive'; frames: number }
   /** Of a replay: so many frames were there, and all are given or on their way. */
   | { type: 'finished'; frames: number }
-  /** The last word: why it ends, and when to start it again. `now`: a video that could not be wound back. */
-  | { type: 'lost'; reason: string; again: 'later' | 'now' | 'never'; forgetPicture: boolean }
+  /**
+   * The last word: why it ends, and when to start it again. `now`: a video that could not be wound back. `changed`: at once
+   * too, the camera gives another picture than it did.
+   */
+  | { type: 'lost'; reason: string; again: 'later' | 'now' | 'changed' | 'never' }

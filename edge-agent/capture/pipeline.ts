@@ -1,10 +1,10 @@
 // The whole pipeline of a camera as text: its source, the part and scale that the model takes, and pictures for people.
 // Pure, so that tests can read it.
 import type { ModelInput } from '../../deploy/bundle.ts'
-import { modelRegion } from '../../deploy/bundle.ts'
-import { type Fit, fitGeometry, type Rectangle, type Size } from '../../deploy/fit-geometry.ts'
+import type { Rectangle, Size } from '../../deploy/fit-geometry.ts'
 import type { CameraConfig, Config } from '../config.ts'
 import { type Hardware, isVideo, loops, sourceText } from './source.ts'
+import { type Rotation, turned, type View, viewOf } from './view.ts'
 
 /** What a camera gives, as its first raw frame tells. */
 export interface CameraPicture extends Size {
@@ -16,10 +16,8 @@ export interface CameraPicture extends Size {
 
 export interface CameraPipeline {
   text: string
-  /** The part of the camera's picture that the model sees, in camera pixels. */
-  region: Rectangle
-  /** Where the frames of the `model` sink lie in the model's picture; all of it, unless there are bars. */
-  target: Fit['target']
+  /** What the frames of the `model` sink show, and where they lie in the model's picture. */
+  view: View
 }
 
 /** Pulls hold the newest few: one is taken at a time, and events of the stream come through the same door. */
@@ -50,26 +48,28 @@ export function cameraPipeline(
   hardware: Hardware,
   every = false,
 ): CameraPipeline {
-  const { source, target } = fitGeometry(picture, input)
+  const view = viewOf(picture, camera, input)
+  const [direction] = camera.rotation ? turns[camera.rotation] : []
   // An element, since two caps in a row are no pipeline text.
   const same = `capsfilter caps="video/x-raw,format=${picture.format},width=${picture.width},height=${picture.height}"`
   const video = `${sourceText(camera, hardware)} ! ${same}`
   const branches = [
     [
       every ? '' : newest,
-      crop(picture, source),
-      ...scale(source, target),
+      crop(picture, view.cut),
+      ...scale(view.cut, turned(view.target, camera.rotation)),
       `videoconvert dither=none ! video/x-raw,format=${isYuv(picture) ? 'Y444' : 'RGB'}`,
+      direction ? `videoflip video-direction=${direction}` : '', // last, where the picture is small
       sink('model', every),
     ],
-    preview.fps > 0 ? previewBranch(picture, preview, hardware) : [],
+    preview.fps > 0 ? previewBranch(view.upright, preview, camera.rotation, hardware) : [],
   ]
   const text = [
     loops(camera) ? `${video} ! ${seekable}` : video,
     `! identity single-segment=true${isVideo(camera.source) && !every ? ' sync=true' : ''} ! tee name=frames`,
     ...branches.filter(({ length }) => length).map((branch) => `frames. ! ${branch.filter(Boolean).join(' ! ')}`),
   ].join(' ')
-  return { text, region: modelRegion(picture, input), target }
+  return { text, view }
 }
 
 /**
@@ -94,13 +94,36 @@ function scale(from: Size, to: Size): string[] {
   return ['videoscale method=bilinear2 add-borders=false', `video/x-raw,width=${to.width},height=${to.height}`]
 }
 
-function previewBranch(picture: Size, { max_width, quality }: Config['preview'], hardware: Hardware): string[] {
-  const width = Math.min(picture.width, max_width)
+/** videoflip's directions, and nvvidconv's methods. */
+const turns = {
+  90: ['90r', 3],
+  180: ['180', 2],
+  270: ['90l', 1],
+} as const
+
+function previewBranch(
+  upright: Size,
+  { max_width, quality }: Config['preview'],
+  rotation: Rotation,
+  hardware: Hardware,
+): string[] {
+  const width = Math.min(upright.width, max_width)
   const even = (size: number) => Math.max(2, 2 * Math.round(size / 2))
-  const size = { width: even(width), height: even((picture.height * width) / picture.width) }
-  const caps = `width=${size.width},height=${size.height},pixel-aspect-ratio=1/1`
+  const size = { width: even(width), height: even((upright.height * width) / upright.width) }
+  const caps = ({ width, height }: Size) => `width=${width},height=${height},pixel-aspect-ratio=1/1`
+  const [direction, method] = rotation ? turns[rotation] : []
   const encode = hardware.nvjpegenc
-    ? ['nvvidconv', `video/x-raw(memory:NVMM),format=I420,${caps}`, `nvjpegenc quality=${quality}`]
-    : ['videoscale add-borders=false', `video/x-raw,${caps}`, 'videoconvert', `jpegenc quality=${quality}`]
+    ? [
+        `nvvidconv${method ? ` flip-method=${method}` : ''}`,
+        `video/x-raw(memory:NVMM),format=I420,${caps(size)}`,
+        `nvjpegenc quality=${quality}`,
+      ]
+    : [
+        'videoscale add-borders=false',
+        `video/x-raw,${caps(turned(size, rotation))}`,
+        'videoconvert',
+        direction ? `videoflip video-direction=${direction}` : '',
+        `jpegenc quality=${quality}`,
+      ]
   return [newest, 'identity name=shutter drop-probability=1', ...encode, sink('preview')]
 }

@@ -21,8 +21,12 @@ const fraction = (fps: number) => (Number.isInteger(fps) ? `${fps}/1` : `${Math.
 /** Whether the source plays by the clock as it comes (a camera), or has to be held back to its own speed (a video). */
 export const isVideo = (source: string) => ['file', 'demo'].includes(sourceKind(source))
 
+/** Whether the source is one picture, which is given again and again like that of a camera that sees nothing move. */
+const isStill = ({ source, loop }: CameraConfig) => /^file:.*\.(jpe?g|png)$/is.test(source) && loop !== false
+const stillFps = 2
+
 /** Whether a video begins again when it ends. */
-export const loops = ({ source, loop }: CameraConfig) => isVideo(source) && loop !== false
+export const loops = (camera: CameraConfig) => isVideo(camera.source) && camera.loop !== false && !isStill(camera)
 
 /**
  * The pipeline text that ends in raw video in main memory, without a trailing `!`.
@@ -43,7 +47,7 @@ export function sourceText(camera: CameraConfig, hardware: Hardware): string {
     case 'demo':
       return decoded(demoDrive) + toMain
     case 'file':
-      return decoded(rest) + toMain
+      return decoded(rest) + toMain + (isStill(camera) ? ` ! imagefreeze ! video/x-raw,framerate=${stillFps}/1` : '')
     case 'rtsp':
       return (
         `rtspsrc location=${quote(source)} latency=${camera.latency_ms ?? 200} protocols=${protocols(camera)}` +

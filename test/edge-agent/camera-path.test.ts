@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ModelInput } from '../../deploy/bundle.ts'
 import { fitPicture } from '../../deploy/fit-picture.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import { CameraConfig } from '../../edge-agent/config.ts'
 import { demoBundle } from '../../edge-agent/paths.ts'
 import { listenForFrames } from '../../edge-agent/segment/frame-socket.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
@@ -24,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }))
 
 /** The model's picture of the first frame that a source gives, by a real camera process. */
-async function throughCamera(source: string, input: ModelInput): Promise<Uint8Array> {
+async function throughCamera(source: string, input: ModelInput, more = {}): Promise<Uint8Array> {
   const socket = join(dir, `${++count}.sock`)
   const camera = fork(join(import.meta.dirname, '../../build/edge-agent/capture/camera.js'), {
     serialization: 'advanced',
@@ -39,7 +40,7 @@ async function throughCamera(source: string, input: ModelInput): Promise<Uint8Ar
       )
       listenForFrames(socket, { frame: ({ pixels }) => got(pixels), gone() {} }).then((server) => {
         camera.once('exit', () => server.close())
-        const config = { name: 'a', source, enabled: true, timeout_ms: 5000 }
+        const config = CameraConfig.parse({ name: 'a', source, ...more })
         camera.send({ type: 'start', camera: config, input, preview: { fps: 0, max_width: 64, quality: 50 } })
         camera.send({ type: 'segment', socket })
       }, failed)
@@ -87,12 +88,12 @@ async function paintScene(width: number, height: number): Promise<string> {
 /** Share of pixels that have the same class. */
 const agreement = (a: Int32Array, b: Int32Array) => a.filter((id, i) => id === b[i]).length / a.length
 
-async function agreements(bundle: RunningBundle, png: string, sources: string[]): Promise<number[]> {
+async function agreements(bundle: RunningBundle, png: string, sources: string[], more = {}): Promise<number[]> {
   const { input } = bundle.manifest
   const expected = bundle.serve(await fitPicture(png, input), 1).masks
   expect(new Set(expected).size, 'a mask of one class proves nothing').toBe(2)
   const found: number[] = []
-  for (const source of sources) found.push(agreement(bundle.serve(await throughCamera(source, input), 1).masks, expected))
+  for (const source of sources) found.push(agreement(bundle.serve(await throughCamera(source, input, more), 1).masks, expected))
   return found
 }
 
@@ -111,6 +112,22 @@ describe('by geometry, with a model that looks at every pixel alone', () => {
     bundle.dispose()
     for (const share of found) expect(share).toBeGreaterThanOrEqual(least)
   })
+})
+
+test.each([0, 90, 180, 270] as const)('a region of a camera that is mounted turned by %i degrees', async (rotation) => {
+  const folder = join(dir, `turned-${rotation}`)
+  await writeBrightBundle(folder, { width: 192, height: 96, fit: 'crop' })
+  const bundle = await loadBundle(folder)
+  const upright = await paintScene(640, 480)
+  const [given, part] = [join(dir, 'given.png'), join(dir, 'part.png')]
+  await sharp(upright)
+    .rotate(360 - rotation)
+    .toFile(given)
+  await sharp(upright).extract({ left: 100, top: 120, width: 400, height: 360 }).toFile(part)
+  const more = { rotation, region: [100, 120, 400, 360] }
+  const found = await agreements(bundle, part, [`file:${given}`, video(given, 'bt601')], more)
+  bundle.dispose()
+  for (const share of found) expect(share).toBeGreaterThanOrEqual(least)
 })
 
 // The pictures are not ours to publish, so a checkout alone does not have them.

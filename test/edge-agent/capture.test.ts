@@ -3,10 +3,12 @@ import type { ModelInput } from '../../deploy/bundle.ts'
 import type { Rectangle, Size } from '../../deploy/fit-geometry.ts'
 import { captureClock } from '../../edge-agent/capture/capture-clock.ts'
 import { yuvMeaning, yuvToRgb } from '../../edge-agent/capture/colour.ts'
+import { chosenElements } from '../../edge-agent/capture/elements.ts'
 import { type Frame, frameChoice } from '../../edge-agent/capture/frame-choice.ts'
 import { readPacket } from '../../edge-agent/capture/gdp.ts'
 import { type AppSink, makePipeline } from '../../edge-agent/capture/gstreamer.ts'
 import { modelPicture, padded } from '../../edge-agent/capture/model-picture.ts'
+import { silence } from '../../edge-agent/capture/silence.ts'
 
 const input: ModelInput = { width: 3, height: 1, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }
 
@@ -188,6 +190,80 @@ describe('capture times', () => {
     now.wall += 900 // the grain of a clock read in milliseconds
     expect(arrive(200, 200).wallMicros - after.wallMicros).toBe(100_000)
   })
+})
+
+describe('a camera that says nothing', () => {
+  /** Frames every so often for a minute, and then nothing: when that is noticed. */
+  function noticedAfter(everyMs: number, timeoutMs?: number, lookEveryMs = 250) {
+    let now = 0
+    const camera = silence(timeoutMs, () => now)
+    for (now = 0; now < 60_000; now += lookEveryMs) {
+      if (now % everyMs < lookEveryMs) camera.heard()
+      expect(camera.broken(), `after ${now} ms`).toBeUndefined()
+    }
+    const last = 60_000 - (60_000 % everyMs || everyMs)
+    while (!camera.broken()) now += lookEveryMs
+    return now - last
+  }
+
+  test('is lost after 2 s', () => {
+    expect(noticedAfter(40)).toBeLessThanOrEqual(2500)
+    expect(noticedAfter(500)).toBeLessThanOrEqual(2500)
+  })
+
+  test('is lost later where its frames come seldom, and when the settings say so', () => {
+    expect(noticedAfter(3000)).toBeGreaterThan(6000)
+    expect(noticedAfter(3000)).toBeLessThan(10_000)
+    expect(noticedAfter(40, 700)).toBeLessThanOrEqual(1200)
+  })
+
+  test('may take its time for the first frames', () => {
+    let now = 0
+    const camera = silence(undefined, () => now)
+    for (; now <= 15_000; now += 250) expect(camera.broken()).toBeUndefined()
+    expect(camera.broken()).toBe(15_000)
+  })
+
+  test('is not lost where it was this process that stood still', () => {
+    let now = 0
+    const camera = silence(undefined, () => now)
+    for (; now < 10_000; now += 250) {
+      camera.heard()
+      camera.broken()
+    }
+    now += 60_000
+    expect(camera.broken()).toBeUndefined()
+    for (let waited = 0; waited < 1500; waited += 250) {
+      now += 250
+      expect(camera.broken()).toBeUndefined()
+    }
+    now += 750
+    expect(camera.broken()).toBe(2000)
+  })
+})
+
+test('the elements that do the work are told by the names on the bus', () => {
+  const software = [
+    'pipeline0',
+    'filesrc0',
+    'typefind',
+    'decodebin0',
+    'qtdemux0',
+    'h264parse0',
+    'avdec_h264-0',
+    'videoconvert0',
+  ]
+  expect(chosenElements([...software, 'jpegenc0'])).toEqual({
+    decoder: 'avdec_h264',
+    converter: 'videoconvert',
+    encoder: 'jpegenc',
+  })
+  const jetson = ['rtph264depay0', 'nvv4l2decoder0', 'nvvidconv0', 'nvvidconv1', 'videoconvert0', 'nvjpegenc0', 'decodebin0']
+  expect(chosenElements(jetson)).toEqual({ decoder: 'nvv4l2decoder', converter: 'nvvidconv', encoder: 'nvjpegenc' })
+  expect(chosenElements(['v4l2src0', 'jpegdec0', 'videoconvert0'])).toMatchObject({ decoder: 'jpegdec' })
+  expect(chosenElements(['videotestsrc0', 'videoconvert0'])).toEqual({ converter: 'videoconvert' })
+  for (const name of ['v4l2h264dec0', 'vah265dec0', 'openh264dec0', 'avdec_mjpeg0', 'nvh264sldec0', 'imxvpudec_h264-0'])
+    expect(chosenElements([name]).decoder, name).toBeDefined()
 })
 
 describe('which frame the model gets', () => {

@@ -34,7 +34,7 @@ cameras:
       device: 'jetson01',
       bundle: 'path/to/bundle',
       mqtt: { url: 'mqtt://127.0.0.1:1883', prefix: 'roadmask', version: 'auto' },
-      cameras: [{ name: 'front', source: 'test', timeout_ms: 5000 }],
+      cameras: [{ name: 'front', source: 'test', rotation: 0 }],
     })
   })
 
@@ -108,6 +108,18 @@ describe('what is refused, and how', () => {
       'agent.yaml:2:36: "loop" is for file, demo sources, but the source of "a" is test',
     ],
     ['cameras:\n  - { name: a, source: test, width: 640 }', '"width" and "height" come together'],
+    [
+      'cameras:\n  - { name: a, source: test, rotation: 45 }',
+      '"cameras[0].rotation": expected one of 0, 90, 180, 270, found 45',
+    ],
+    [
+      'cameras:\n  - { name: a, source: test, region: [0.5, 0, 0.6, 1] }',
+      'as shares of the picture they must not reach beyond 1',
+    ],
+    [
+      'cameras:\n  - { name: a, source: test, region: [0, 0, 9] }',
+      '"cameras[0].region": expected at least 4 entries, found a list of 3',
+    ],
     ['mqtt: { url: "mqtt://h", cert: a.pem, key: b.pem }', 'agent.yaml:1:32: "mqtt.cert" needs an encrypted "mqtt.url"'],
     ['mqtt: { url: "mqtts://h", cert: a.pem }', '"mqtt.cert" and "mqtt.key" come together'],
     ['mqtt: { url: "mqtt://h", password_file: a }', '"mqtt.password_file" needs "mqtt.username"'],
@@ -180,7 +192,7 @@ cameras: [{ name: a, source: "rtsp://me@h/1", password_file: ${join(dir, 'front'
     const shown = publicConfig(config)
     expect(JSON.stringify(shown)).not.toMatch(/se cret|p%40ss/)
     expect(shown.mqtt).toMatchObject({ username: 'u', password: '***' })
-    expect(shown.cameras[0]).toMatchObject({ name: 'a', source: 'rtsp://***@h/1', timeout_ms: 5000 })
+    expect(shown.cameras[0]).toMatchObject({ name: 'a', source: 'rtsp://***@h/1' })
   })
 
   test('a file without a password is refused where it is named', async () => {

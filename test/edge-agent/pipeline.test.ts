@@ -30,6 +30,7 @@ describe('the source', () => {
       { width: 640, height: 480, fps: 30 },
       'video/x-raw,width=640,height=480,framerate=30/1;image/jpeg,width=640',
     ],
+    ['file:/a.JPG', {}, ' ! imagefreeze ! video/x-raw,framerate=2/1'],
     ['gst: videotestsrc ! identity ! ', {}, 'videotestsrc ! identity'],
   ])('%s %o', (source, more, text) => expect(sourceText(camera(source, more), noHardware)).toContain(text))
 
@@ -48,24 +49,33 @@ describe('the source', () => {
 
 describe('the part and scale that the model takes', () => {
   test('crops from the middle, in camera pixels, then scales', () => {
-    const { text, region, target } = cameraPipeline(camera('test'), picture, input, preview, noHardware)
-    expect(region).toEqual({ x: 0, y: 182, width: 1280, height: 356 })
-    expect(target).toEqual({ x: 0, y: 0, width: 576, height: 160 })
+    const { text, view } = cameraPipeline(camera('test'), picture, input, preview, noHardware)
+    expect(view.region).toEqual({ x: 0, y: 182, width: 1280, height: 356 })
+    expect(view.target).toEqual({ x: 0, y: 0, width: 576, height: 160 })
     expect(text).toMatch(/videocrop left=0 right=0 top=182 bottom=182 ! videoscale method=bilinear2 add-borders=false/)
   })
 
   test('letterboxes by scaling the whole picture into its part; the rest is for us to fill', () => {
-    const { text, region, target } = cameraPipeline(
-      camera('test'),
-      picture,
-      { ...input, fit: 'letterbox' },
-      preview,
-      noHardware,
-    )
-    expect(region).toEqual({ x: -656, y: 0, width: 2592, height: 720 })
-    expect(target).toEqual({ x: 146, y: 0, width: 284, height: 160 })
+    const { text, view } = cameraPipeline(camera('test'), picture, { ...input, fit: 'letterbox' }, preview, noHardware)
+    expect(view.region).toEqual({ x: -656, y: 0, width: 2592, height: 720 })
+    expect(view.target).toEqual({ x: 146, y: 0, width: 284, height: 160 })
     expect(text).not.toContain('videocrop')
     expect(text).toContain('video/x-raw,width=284,height=160')
+  })
+
+  test('of a camera on its side the small picture is turned, not the large one', () => {
+    const more = { rotation: 90, region: [0, 0.5, 1, 0.5] }
+    const { text, view } = cameraPipeline(camera('test', more), picture, input, preview, noHardware)
+    expect(view.upright).toEqual({ width: 720, height: 1280 })
+    expect(view.region).toEqual({ x: 0, y: 860, width: 720, height: 200 })
+    expect(text).toContain(
+      'videocrop left=860 right=220 top=0 bottom=0 ! videoscale method=bilinear2 add-borders=false ! video/x-raw,width=160,height=576 ! ' +
+        'videoconvert dither=none ! video/x-raw,format=Y444 ! videoflip video-direction=90r ! gdppay',
+    )
+    expect(text).toMatch(
+      /video\/x-raw,width=1280,height=720,pixel-aspect-ratio=1\/1 ! videoconvert ! videoflip video-direction=90r ! jpegenc/,
+    )
+    expect(textOf('test', { more, hardware: jetson })).toMatch(/nvvidconv flip-method=3 ! \S+,width=720,height=1280,/)
   })
 
   test('a picture of the right size is neither cropped nor scaled', () => {
@@ -85,9 +95,11 @@ test('GStreamer takes every text, whatever is in a name', () => {
     'file:/a "b" \\\\c!.mp4',
     'rtsp://u:p"x@h/1?a=b&c=d e',
     'v4l2:/dev/video0',
+    'file:/a.png',
     'gst: videotestsrc ! identity ! ',
   ]
   for (const source of sources) expect(() => makePipeline(textOf(source)), source).not.toThrow()
+  for (const rotation of [90, 180, 270]) expect(() => makePipeline(textOf('test', { more: { rotation } }))).not.toThrow()
   const rgb = { ...picture, width: 576, height: 160, format: 'RGB' }
   expect(() => makePipeline(textOf('gst:videotestsrc', { of: rgb }))).not.toThrow()
   expect(() => makePipeline(textOf('test', { of: { ...picture, width: 640 } }))).toThrow("can't handle caps")
@@ -106,6 +118,7 @@ describe('time and pictures for people', () => {
   test('a video is held to its own speed and can be wound back; a camera is neither', () => {
     expect(textOf('file:/a.mp4')).toMatch(/fakesink .* seekable\. ! identity single-segment=true sync=true/)
     expect(textOf('file:/a.mp4', { more: { loop: false } })).not.toContain('seekable')
+    expect(textOf('file:/a.png')).not.toContain('seekable')
     expect(textOf('rtsp://h')).not.toMatch(/sync=true|seekable/)
   })
 
