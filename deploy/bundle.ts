@@ -44,6 +44,8 @@ export const Manifest = z
     classes: z.array(z.strictObject({ name: z.string(), colour: z.string().regex(/^#[0-9a-f]{6}$/) })).min(2),
     /** The class id that is road. */
     road: z.int(),
+    /** The probability from which a pixel is road in a mask; absent where it is the more probable class that counts. */
+    threshold: z.number().gt(0).lt(1).optional(),
     /** Measures on validation pictures, 0 to 1, at the labels' own resolution. */
     measures: z.record(z.string(), z.number()),
     /** What weights are stored in and convolutions computed in; absent for float32 in both. */

@@ -21,6 +21,9 @@ validation pictures, and what changes is printed and written into the manifest.
   --run DIR               the run folder; its data must be where it was
   --compute TYPE          what convolutions compute in: float32, bfloat16, float16 or int8 (as in the run)
   --storage TYPE          what weights are stored in: float32, bfloat16 or float16 (as in the run; int8 where computed so)
+  --threshold P|max-f     from which probability on a pixel is road, in mask and shares: a number between 0 and 1, or that of the
+                          largest F1 on the validation pictures (left out: where road is the more probable class). Higher misses
+                          more road, lower takes more for road; the run's report shows how much
   --bundle DIR            where to write it (DIR of the run/bundle, whose bundle is replaced)
 
 bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on (Orin), float16 for GPUs. int8 is for x86-64 CPUs, best
@@ -31,6 +34,13 @@ npm run doctor says what a machine computes in itself.
 const Asked = z.object({
   compute: z.enum([...Precision.options, 'int8']),
   storage: Precision,
+  threshold: z
+    .string()
+    .refine((text) => text === 'max-f' || (Number(text) > 0 && Number(text) < 1), {
+      error: ({ input }) => `expected a number between 0 and 1, or max-f, found ${input}`,
+    })
+    .transform((text) => (text === 'max-f' ? (text as 'max-f') : Number(text)))
+    .optional(),
 })
 
 const calibrationPictures = 32
@@ -43,7 +53,7 @@ async function exportRun(args: string[]): Promise<void> {
   const text = { type: 'string' } as const
   const { values } = parseOptions({
     args,
-    options: { run: text, compute: text, storage: text, bundle: text, help: { type: 'boolean', short: 'h' } },
+    options: { run: text, compute: text, storage: text, threshold: text, bundle: text, help: { type: 'boolean', short: 'h' } },
   })
   if (values.help) return void console.log(help)
   if (!values.run) throw new Error(`Expected --run DIR\n\n${help}`)
@@ -51,7 +61,7 @@ async function exportRun(args: string[]): Promise<void> {
   const { settings, input } = record
   const asked = Asked.safeParse({ ...settings, ...values })
   if (!asked.success) throw new Error(optionFaults(asked.error, values))
-  const { compute, storage } = asked.data
+  const { compute, storage, threshold } = asked.data
   const int8 = compute === 'int8'
   if (int8 && values.storage) throw new Error('--storage: an int8 network stores its weights in int8; leave --storage out')
   const paths = runPaths(values.run)
@@ -67,7 +77,7 @@ async function exportRun(args: string[]): Promise<void> {
   const network = buildNetwork(settings, input, data.classes.length)
   network.load(state)
   const calibration = int8 && { calibration: await loadPictures(data, spread(data.train, calibrationPictures), input) }
-  const options = { compute, storage, ...calibration, batch: settings.batch, input, data, valPictures }
+  const options = { compute, storage, threshold, ...calibration, batch: settings.batch, input, data, valPictures }
   const finished = await finishRun(network, record, options, { bundle })
   const { milliseconds, machine } = finished.latency
   console.log(`${summary(finished)}.\nA picture takes ${milliseconds.toFixed(1)} ms (${machine}).\nBundle ${bundle}`)

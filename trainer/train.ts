@@ -266,6 +266,7 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   runs: async ([dir = 'runs']) => console.log(await listRuns(dir)),
   inspect: async (args) => (await import('./inspect/inspect.ts')).inspect(args),
   synthetic: async (args) => (await import('./data/synthetic/synthesise.ts')).synthesise(args),
+  masks: async (args) => (await import('./masks/write-masks.ts')).writeMasks(args),
   sagemaker: async (args) => (await import('./sagemaker/launch-job.ts')).launchJob(args),
   label: async (args) => (await import('./sagemaker/label-pictures.ts')).labelPictures(args),
 }

@@ -169,6 +169,26 @@ describe('npm run trainer', () => {
       '--compute: expected float32, bfloat16, float16 or int8, found int9\n',
     )
 
+    const strict = ['--run', 'whole', '--threshold', 'max-f', '--bundle', 'strict']
+    expect(await run('export.js', strict)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/road from a probability of 0\.\d{4} on/),
+    })
+    const { manifest: at } = await openBundle(join(dir, 'strict'))
+    expect(at.threshold).toBeCloseTo(at.measures.threshold!, 6)
+    // Its road IoU is that of its mask: MaxF as IoU.
+    expect(at.measures.road_iou).toBeCloseTo(at.measures.max_f! / (2 - at.measures.max_f!), 4)
+    expect(await readFile(join(dir, 'strict/README.md'), 'utf8')).toContain(
+      `what has a probability of ${at.threshold!.toFixed(4)} or more`,
+    )
+    const strictly = await run('evaluate.js', ['--bundle', 'strict', '--data', `kitti:${kitti}`, '--json'])
+    expect(JSON.parse(strictly.out.trim().split('\n').at(-1)!).road_iou).toBeCloseTo(at.measures.road_iou!, 6)
+    expect((await run('export.js', ['--run', 'whole', '--threshold', '1'])).err).toBe(
+      '--threshold: expected a number between 0 and 1, or max-f, found 1\n',
+    )
+    const spoilt = ['--bundle', 'strict', '--data', `kitti:${kitti}`, '--overlays', 'strict/overlays']
+    expect((await run('evaluate.js', spoilt)).err).toMatch(/^strict\/overlays is in the bundle .*strict, which holds the model/)
+
     await writeFile(path, JSON.stringify({ ...record, data: [{ ...record.data[0], fingerprint: 'another' }] }))
     expect(await run('export.js', args)).toMatchObject({
       code: 1,

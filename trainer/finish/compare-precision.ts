@@ -5,6 +5,7 @@ import type { Dataset } from '../data/dataset.ts'
 import type { Precision } from '../graph/graph.ts'
 import type { Network } from '../learn/learner.ts'
 import type { Measures } from '../metrics/measure.ts'
+import { roadOrNot } from '../metrics/predict.ts'
 import { validate } from '../metrics/validate.ts'
 import { type FinishedModel, finishModel } from './finished-model.ts'
 
@@ -16,6 +17,8 @@ export interface Export {
   calibration?: Pictures
   /** Pictures a call. */
   batch: number
+  /** The probability from which a pixel is road, or that of the largest F1 (MaxF); left out, the more probable class counts. */
+  threshold?: number | 'max-f' | undefined
   input: ModelInput
   data: Dataset
   valPictures: Pictures
@@ -26,7 +29,7 @@ export async function comparePrecision(
   model: FinishedModel,
   measures: Measures,
   network: Network,
-  { storage, compute, batch, data, valPictures, input }: Export,
+  { storage, compute, batch, data, valPictures, input }: Export & { data: { threshold?: number | undefined } },
 ): Promise<Manifest['precision']> {
   if (storage === 'float32' && compute === 'float32') return undefined
   const reference = await finishModel(network, input)
@@ -35,7 +38,7 @@ export async function comparePrecision(
   let [done, differing] = [0, 0]
   const validation = await validate(data, valPictures, { input, batch }, (pictures) => {
     const [exact, ours] = [reference.score(pictures, batch), model.score(pictures, batch)]
-    const [expected, found] = [classIds(exact, classes), classIds(ours, classes)]
+    const [expected, found] = [classIds(exact, classes, data.threshold), classIds(ours, classes, data.threshold)]
     // The last batch is filled up with pictures that have been compared.
     const fresh = Math.min(batch, valPictures.samples.length - done)
     for (let i = 0; i < fresh * area; i++) if (expected[i] !== found[i]) differing++
@@ -58,9 +61,9 @@ function change<K extends 'road_iou' | 'mean_iou'>(key: K, ours: Measures, exact
   return Number.isNaN(difference) ? {} : ({ [`${key}_change`]: difference } as { [P in `${K}_change`]: number })
 }
 
-/** The most probable class of each pixel, from probabilities as `score` gives them. */
-function classIds(probability: Float32Array, classes: number): Uint8Array {
-  if (classes === 2) return Uint8Array.from(probability, (road) => (road > 0.5 ? 1 : 0))
+/** The class of each pixel, from probabilities as `score` gives them. */
+function classIds(probability: Float32Array, classes: number, threshold?: number): Uint8Array {
+  if (classes === 2) return roadOrNot(probability, 1, threshold)
   const ids = new Uint8Array(probability.length / classes)
   for (let pixel = 0; pixel < ids.length; pixel++) {
     let best = 0

@@ -30,13 +30,15 @@ export async function finishRun(
   options: Export,
   folders: { bundle: string; overlays?: string },
 ): Promise<Finished> {
-  const { input, batch, data, valPictures, storage, compute } = options
+  const { input, batch, valPictures, storage, compute } = options
   const precision = compute === 'int8' ? { ranges: await rangesOf(network, options) } : { storage, compute }
-  const model = await finishModel(network, input, precision)
+  const threshold = await thresholdOf(network, options, precision)
+  const data = { ...options.data, threshold }
+  const model = await finishModel(network, input, { ...precision, ...(threshold !== undefined && { threshold }) })
   const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
-  const compared = await comparePrecision(model, measures, network, options)
+  const compared = await comparePrecision(model, measures, network, { ...options, data })
   const latency = timePicture(model.score, input)
   const about = { record, data, validation, latency, precision: compared }
   const manifest = await model.writeBundle(folders.bundle, about)
@@ -44,6 +46,25 @@ export async function finishRun(
   if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))
   model.close()
   return { manifest, validation, latency, groups }
+}
+
+/** The threshold as a number. That of MaxF is of the network in the precision that it will have. */
+async function thresholdOf(
+  network: Network,
+  { threshold: asked, data, valPictures, input, batch }: Export,
+  precision: Parameters<typeof finishModel>[2],
+): Promise<number | undefined> {
+  if (asked === undefined) return undefined
+  if (data.classes.length !== 2)
+    throw new Error(`--threshold: it tells road from the rest, and this network tells ${data.classes.length} classes apart`)
+  if (asked !== 'max-f') return asked
+  const model = await finishModel(network, input, precision)
+  const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
+  const { threshold } = (await validate(data, valPictures, { input, batch }, score)).measures
+  model.close()
+  if (!(threshold > 0 && threshold < 1))
+    throw new Error(`--threshold: MaxF is at ${threshold}, where all or nothing is road; name a number between 0 and 1`)
+  return threshold
 }
 
 async function rangesOf({ model, architecture }: Network, { calibration, batch, input }: Export): Promise<Ranges> {
@@ -62,10 +83,11 @@ async function rangesOf({ model, architecture }: Network, { calibration, batch, 
 const signed = (value = Number.NaN) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`
 
 /** The measures, and what fewer bits changed of them, as sentences. */
-export function summary({ manifest: { precision }, validation: { measures } }: Finished): string {
+export function summary({ manifest: { precision, threshold }, validation: { measures } }: Finished): string {
+  const at = threshold === undefined ? '' : `, road from a probability of ${threshold.toFixed(4)} on`
   const said =
     `road IoU ${measures.road_iou.toFixed(4)}, mean IoU ${measures.mean_iou.toFixed(4)}, pixel accuracy ` +
-    `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures`
+    `${measures.pixel_accuracy.toFixed(4)}, MaxF ${measures.max_f.toFixed(4)} on ${measures.pictures} validation pictures${at}`
   if (!precision) return said
   const { storage, compute, pixels_differing, road_iou_change, mean_iou_change } = precision
   return (

@@ -25,7 +25,7 @@ export interface FinishedModel {
 /** What a bundle's manifest and model card say of a model beside its shape. */
 interface About {
   record: RunRecord
-  data: Dataset
+  data: Dataset & { threshold?: number | undefined }
   validation: Validation
   latency: Latency
   precision: Manifest['precision']
@@ -35,7 +35,7 @@ interface About {
 export async function finishModel(
   network: Network,
   input: ModelInput,
-  precision: { storage?: Precision; compute?: Precision; ranges?: Ranges } = {},
+  precision: { storage?: Precision; compute?: Precision; ranges?: Ranges; threshold?: number } = {},
 ): Promise<FinishedModel> {
   const graph = recordInference(network.model, network.architecture, precision)
   const session = await openSession(graph)
@@ -61,7 +61,7 @@ const bytesOf = (graph: Graph) => Buffer.concat(savedModel(graph))
 function manifest(
   { architecture, parameters }: Network,
   input: ModelInput,
-  { record, data: { classes, road }, validation, precision }: About,
+  { record, data: { classes, road, threshold }, validation, precision }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
   const { name, started, commit, settings, data, start, teacher: taught } = record
@@ -73,6 +73,7 @@ function manifest(
     input,
     classes,
     road,
+    ...(threshold !== undefined && { threshold }),
     measures: flatMeasures(validation.measures),
     ...(precision && { precision }),
     data: withoutTwins([...data, ...(start?.data ?? []), ...(taught?.data ?? [])]),

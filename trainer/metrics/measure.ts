@@ -15,7 +15,7 @@ export interface Measures {
   pixels: number
   /** Share of the labelled pixels that the model saw; the others (outside the crop) do not count in the rest. */
   covered: number
-  /** From the most probable class of each pixel; see confusion.ts. */
+  /** From the class of each pixel, the most probable one but for a model with a threshold; see confusion.ts. */
   road_iou: number
   mean_iou: number
   weighted_iou: number
@@ -98,11 +98,11 @@ function uncertainty(probability: Float32Array): number {
 }
 
 /** Starts measuring a model of these classes. Add pictures one by one; `result` may be asked for at any time. */
-export function startMeasuring({ classes, road }: Classes): Measuring {
+export function startMeasuring({ classes, road, threshold }: Classes): Measuring {
   const total = startConfusion(classes.length)
   const roadCounts = startRoadCounts()
   const list: PictureMeasures[] = []
-  const predict = startPredicting({ classes, road })
+  const predict = startPredicting({ classes, road, threshold })
   let labelledPixels = 0
 
   function prediction({ name, truth, probability, input }: Scored): Predicted {

@@ -10,15 +10,17 @@ export interface Classes {
   classes: readonly { name: string }[]
   /** The class id that is road. */
   road: number
+  /** Of two classes: the probability from which a pixel is road; left out, where road is the more probable one. */
+  threshold?: number | undefined
 }
 
 export interface Predicted {
   /** The part of the picture that the model saw, in picture pixels. */
   seen: Rectangle
-  /** Within `seen`, row by row: the most probable class, and the probability of road (overwritten by the next call). */
+  /** Within `seen`, row by row: the class, which is the most probable one but for a threshold, and the probability of road (overwritten by the next call). */
   classIds: Uint8Array
   road: Float32Array
-  /** The most probable class of every pixel of the picture; 255 (`ignore`) where the model did not see it. */
+  /** The class of every pixel of the picture; 255 (`ignore`) where the model did not see it. */
   whole: ClassIds
 }
 
@@ -40,10 +42,13 @@ function argMax(probability: Float32Array, classes: number): Uint8Array {
 }
 
 /** The same for two classes, from the probability of road. */
-function roadOrNot(probability: Float32Array, road: number): Uint8Array {
+export function roadOrNot(probability: Float32Array, road: number, threshold?: number): Uint8Array {
+  // As the graph compares, in single precision.
+  const from = Math.fround(threshold ?? 0.5)
   const ids = new Uint8Array(probability.length)
   for (let i = 0; i < ids.length; i++) {
-    ids[i] = probability[i]! > 0.5 ? road : 1 - road
+    const p = probability[i]!
+    ids[i] = p > from || (p === from && threshold !== undefined) ? road : 1 - road
   }
   return ids
 }
@@ -69,7 +74,7 @@ export const roadOfWhole = ({ seen, road }: Predicted, { width, height }: Size):
   paste(road, new Float32Array(width * height), width, seen)
 
 /** Makes the function that predicts; it keeps the tables of each size it has met. */
-export function startPredicting({ classes, road }: Classes): Predict {
+export function startPredicting({ classes, road, threshold }: Classes): Predict {
   const resamplers = new Map<string, Resampler>()
 
   return (size, probability, input) => {
@@ -86,7 +91,7 @@ export function startPredicting({ classes, road }: Classes): Predict {
     const resample = resamplers.get(key) ?? makeResampler(size, input, channels)
     resamplers.set(key, resample)
     const { values, ...seen } = resample(two ? channel(probability, given, given === 1 ? 0 : road) : probability)
-    const classIds = two ? roadOrNot(values, road) : argMax(values, channels)
+    const classIds = two ? roadOrNot(values, road, threshold) : argMax(values, channels)
     const ids = paste(classIds, new Uint8Array(size.width * size.height).fill(ignore), size.width, seen)
     const whole = { width: size.width, height: size.height, ids }
     return { seen, classIds, road: two ? values : channel(values, channels, road), whole }

@@ -33,7 +33,7 @@ interface Options {
  * `pictures`: uint8 [batch, h, w, 3]; `labels`: uint8 [batch, h, w], of the model's size.
  */
 export async function validate(
-  dataset: Pick<Dataset, 'classes' | 'road' | 'readLabel'>,
+  dataset: Pick<Dataset, 'classes' | 'road' | 'readLabel'> & { threshold?: number | undefined },
   pictures: Pictures,
   { input, batch, onProgress, onPicture }: Options,
   score: (pictures: Uint8Array, labels: Uint8Array) => Scores,

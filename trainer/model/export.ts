@@ -24,10 +24,14 @@ export interface Answer {
   margin?: () => tf.Tensor3D
 }
 
-/** What `serve` answers: class ids [n, h, w], share of each class [n, classes], mean probability of the winning class [n]. */
-export function serve(answer: Answer, classes: number): Record<string, tf.Tensor> {
+/**
+ * What `serve` answers: class ids [n, h, w], share of each class [n, classes], mean probability of the mask's class [n]. Of two
+ * classes the second is taken from the probability `threshold` on; left out, where it is the more probable one.
+ */
+export function serve(answer: Answer, classes: number, threshold?: number): Record<string, tf.Tensor> {
   if (classes === 2) {
     const lead = answer.margin?.() ?? margin(answer.logits())
+    if (threshold !== undefined) return serveAt(tf.sigmoid(lead), threshold)
     const road = tf.greater(lead, 0)
     const share = tf.mean(tf.cast(road, 'float32'), [1, 2])
     return {
@@ -44,17 +48,28 @@ export function serve(answer: Answer, classes: number): Record<string, tf.Tensor
   return { mask, class_share: tf.stack(shares, 1), confidence: tf.mean(tf.max(scores, 3), [1, 2]) }
 }
 
+/** From the probability itself, not the lead that it stands for, so that a mask is what `score` says to the last pixel. */
+function serveAt(probability: tf.Tensor, threshold: number): Record<string, tf.Tensor> {
+  const road = tf.greaterEqual(probability, threshold)
+  const share = tf.mean(tf.cast(road, 'float32'), [1, 2])
+  return {
+    mask: tf.cast(road, 'int32'),
+    class_share: tf.stack([tf.sub(1, share), share], 1),
+    confidence: tf.mean(tf.where(road, probability, tf.sub(1, probability)), [1, 2]),
+  }
+}
+
 /**
  * Records the network for inference, batch normalisation folded and dropout gone, for any number of pictures a call.
  * Signature `serve`: pictures uint8 [n, h, w, 3] RGB to mask int32 [n, h, w], class_share float32 [n, classes] and
  * confidence float32 [n]. Signature `score`: the same pictures to probability float32 [n, h, w] of class 1, or
  * [n, h, w, classes] for more than two. Signature `logits`: what the network itself gives, to compare with.
- * With `ranges` (quantise.ts), convolutions are in 8 bits.
+ * With `ranges` (quantise.ts), convolutions are in 8 bits; `threshold` is that of `serve`.
  */
 export function recordInference(
   model: tf.LayersModel,
   architecture: Architecture,
-  { ranges, ...precision }: { storage?: Precision; compute?: Precision; ranges?: Ranges } = {},
+  { ranges, threshold, ...precision }: { storage?: Precision; compute?: Precision; ranges?: Ranges; threshold?: number } = {},
 ): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
@@ -64,7 +79,7 @@ export function recordInference(
     const weights = shuffleKernel(kernel, stride)
     // The last step is linear: upsampling the lead is half the work of upsampling both and subtracting.
     const lead = architecture.classes === 2 && shuffleKernel(difference(kernel), stride)
-    signInference(graph, { height, width, classes: architecture.classes }, (pictures) => {
+    signInference(graph, { height, width, classes: architecture.classes, threshold }, (pictures) => {
       const x = ranges
         ? applyQuantised(graph, before, toOutput(pictures), ranges)
         : (before.apply(normalise(pictures)) as tf.Tensor4D)
@@ -88,7 +103,7 @@ function difference(kernel: tf.Tensor4D): tf.Tensor4D {
 /** Gives a graph the signatures that a bundle has, for a function of pictures [n, h, w, 3], 0 to 255. */
 export function signInference(
   graph: Graph,
-  { height, width, classes }: { height: number; width: number; classes: number },
+  { height, width, classes, threshold }: { height: number; width: number; classes: number; threshold?: number | undefined },
   network: (pictures: tf.Tensor) => Answer,
 ): void {
   record(graph, () => {
@@ -97,7 +112,7 @@ export function signInference(
     const outputs = (tensors: Record<string, tf.Tensor>): Record<string, Output> =>
       Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOutput(tensor)]))
     const road = answer.margin && tf.sigmoid(answer.margin())
-    graph.sign('serve', { pictures }, outputs(serve(answer, classes)))
+    graph.sign('serve', { pictures }, outputs(serve(answer, classes, threshold)))
     graph.sign('score', { pictures }, outputs({ probability: road ?? probability(answer.logits()) }))
     graph.sign('logits', { pictures }, outputs({ logits: answer.logits() }))
   })

@@ -26,7 +26,7 @@ const table = (head: string[], rows: string[][]): string =>
 
 /** Writes the card as Markdown. */
 export function modelCard({ manifest, record, data: { train }, validation, latency }: Card): string {
-  const { name, created, architecture, input, classes, data, measures, precision, commit } = manifest
+  const { name, created, architecture, input, classes, data, measures, precision, commit, threshold } = manifest
   const { net, width, fc, batchNorm, parameters } = architecture
   const shown = (key: string) => percent(measures[key] ?? Number.NaN, 2)
   const drives = byDrive(validation.pictures)
@@ -47,7 +47,7 @@ ${(parameters / 1e6).toFixed(1)} M parameters. Trained by Roadmask on ${created.
 
 ## Use
 
-It sees ${input.width} x ${input.height} pixels (${input.fit}) and tells ${classes.map((one) => one.name).join(', ')} apart. Made for cameras that look along the road from a vehicle;
+It sees ${input.width} x ${input.height} pixels (${input.fit}) and tells ${classes.map((one) => one.name).join(', ')} apart${threshold === undefined ? '' : `; what has a probability of ${threshold.toFixed(4)} or more is road`}. Made for cameras that look along the road from a vehicle;
 run it with \`npm run agent -- --bundle <this folder>\`, measure it on your own pictures with \`npm run evaluate\`, and train it on
 with some fifty of them before you rely on it. It is no safety function: nothing may be steered or stopped by it alone.
 

@@ -12,7 +12,7 @@ const testShown = 24
 
 /** Chooses the pictures and asks the model for their masks. Groups without a picture are left out. */
 export async function showCases(
-  data: Dataset,
+  data: Dataset & { threshold?: number | undefined },
   { pictures }: Validation,
   { input, score }: { input: ModelInput; score(pictures: Uint8Array, n: number): Float32Array },
 ): Promise<OverlayGroup[]> {

@@ -192,6 +192,7 @@ the agent runs.
   npm run trainer -- inspect --data camvid:data/camvid         looks through the data first (inspect --help)
   npm run trainer -- synthetic DIR                             renders road scenes to train with; --help says more
   npm run trainer -- runs [DIR]                                lists the runs in DIR (runs) with their measures, newest first
+  npm run trainer -- masks --help                              writes a bundle's masks of a folder of pictures
   npm run trainer -- sagemaker --help                          trains in AWS SageMaker
   npm run trainer -- label --help                              pictures for people to label, a bundle's masks first
 

@@ -7,10 +7,10 @@ import { formatLine } from '../../deploy/groundtruth-line.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { loadBundle } from '../../deploy/run-bundle.ts'
 import { below, filesBelow, type LocalFile, parseS3, upload, uriOf } from '../../deploy/s3.ts'
+import { maskPicture } from '../masks/mask-picture.ts'
 import { openClients } from './clients.ts'
 import { jobName } from './job-name.ts'
 import { labellingRequest, template } from './labelling-request.ts'
-import { maskPicture } from './mask-picture.ts'
 
 const help = `npm run trainer -- label --pictures DIR --bundle DIR --output S3 [options]
 

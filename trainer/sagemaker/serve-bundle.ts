@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import sharp from 'sharp'
 import type { RunningBundle } from '../../deploy/run-bundle.ts'
-import { maskPicture, type PictureMask } from './mask-picture.ts'
+import { maskPicture, type PictureMask } from '../masks/mask-picture.ts'
 
 /** What InvokeEndpoint lets through. */
 const largestBody = 25 * 2 ** 20

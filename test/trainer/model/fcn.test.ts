@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
 import { savedModel } from '../../../trainer/graph/graph.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
+import { roadOrNot } from '../../../trainer/metrics/predict.ts'
 import { recordInference } from '../../../trainer/model/export.ts'
 import { type Architecture, bilinearKernel, buildFcn, foldedFcn, normalise, variables } from '../../../trainer/model/fcn.ts'
 import { type Ranges, widen } from '../../../trainer/model/quantise.ts'
@@ -104,6 +105,37 @@ describe('FCN on VGG16', () => {
       expect(largest(probability!, expected)).toBeLessThan(1e-5)
     }
     session.close()
+  })
+
+  it('with a threshold, its mask is the score from there on, to the last pixel, and share and confidence are of that mask', async () => {
+    const [height, width] = [48, 64]
+    const model = trained(small, height, width)
+    const pictures = random([2, height, width, 3])
+    const plain = await openSession(recordInference(model, small))
+    const scores = plain.call('score', { pictures }).probability!.dataSync() as Float32Array
+    plain.close()
+    // Two in the middle of what it says, one of them a value that occurs.
+    const sorted = [...scores].sort((a, b) => a - b)
+    for (const threshold of [sorted[Math.floor(0.3 * sorted.length)]!, 158 / 255]) {
+      const session = await openSession(recordInference(model, small, { threshold }))
+      const score = session.call('score', { pictures }).probability!.dataSync() as Float32Array
+      const { mask, class_share, confidence } = session.call('serve', { pictures })
+      const expected = Array.from(score, (p) => Number(p >= Math.fround(threshold)))
+      expect([...mask!.dataSync()]).toEqual(expected)
+      expect([...roadOrNot(score, 1, threshold)]).toEqual(expected)
+      const half = score.length / 2
+      const mean = (of: (at: number) => number) =>
+        Array.from({ length: half }, (_, at) => of(at)).reduce((a, b) => a + b) / half
+      expect(class_share!.dataSync()[1]).toBeCloseTo(
+        mean((at) => expected[at]!),
+        5,
+      )
+      expect(confidence!.dataSync()[0]).toBeCloseTo(
+        mean((at) => (expected[at] ? score[at]! : 1 - score[at]!)),
+        5,
+      )
+      session.close()
+    }
   })
 
   it('stored in float16, says nearly the same in half the bytes', async () => {
