@@ -5,6 +5,7 @@ import { clock, duration } from './condition.ts'
 import { type Link, openConnection } from './connection.ts'
 import { type Mode, modes } from './draw.ts'
 import { RoadView } from './road-view.ts'
+import { keepSession } from './session.ts'
 
 const tickMs = 250
 const longestLog = 30
@@ -225,6 +226,7 @@ const connection = openConnection(new URL('ws', document.baseURI.replace(/^http/
         announce(`Agent lost. ${next.reason}`)
       }
       lostMs ??= Date.now()
+      session.check() // a browser does not say why a WebSocket was refused
     }
     if (next.state === 'paused' || was === 'paused') lostMs = undefined
     for (const view of views()) view.link(next)
@@ -234,6 +236,23 @@ const connection = openConnection(new URL('ws', document.baseURI.replace(/^http/
   mask: (message) => viewOf(message.result.camera).receive(message),
   unreadable: (error) => note(`Unreadable message: ${error.message}`),
 })
+
+// Where the agent wants to know who asks.
+const session = keepSession({
+  form: byId<HTMLFormElement>('sign-in'),
+  fault: byId('sign-in-fault'),
+  out: byId<HTMLButtonElement>('sign-out'),
+  shut() {
+    connection.pause()
+    for (const view of views()) view.remove()
+    arrange()
+    byId('empty').hidden = true
+  },
+  opened: resume,
+})
+function resume() {
+  if (!document.hidden && byId('sign-in').hidden) connection.resume()
+}
 
 function tick() {
   showLink()
@@ -248,9 +267,10 @@ function onVisibility() {
     tick()
     connection.checkSilence()
   }, tickMs)
-  connection.resume()
+  resume()
 }
 document.addEventListener('visibilitychange', onVisibility)
-addEventListener('online', () => !document.hidden && connection.resume())
-byId('retry').onclick = () => (spoken === wireVersion ? connection.resume() : location.reload())
+addEventListener('online', resume)
+byId('retry').onclick = () => (spoken === wireVersion ? resume() : location.reload())
 onVisibility()
+session.check()

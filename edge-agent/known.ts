@@ -4,6 +4,7 @@ import type { CameraList } from './camera-list.ts'
 import type { Config } from './config.ts'
 import type { Inference } from './inference.ts'
 import type { Log } from './log.ts'
+import type { Painter } from './painter.ts'
 import { startCounting } from './stats.ts'
 import type { CameraStatus, MaskMessage, OutputStats, Stats } from './wire.ts'
 
@@ -12,6 +13,8 @@ export interface Known {
   /** The newest mask of a camera, with its facts. */
   latest(camera: string): MaskMessage | undefined
   stats(): Promise<Stats>
+  /** Ids of the agent's processes, by name. */
+  processes(): Record<string, number | undefined>
   /** Whether the model takes frames. */
   modelReady(): boolean
 }
@@ -20,7 +23,7 @@ export interface Memory extends Known {
   /** Who is asked for what went out. */
   ask(outputs: () => OutputStats): void
   /** Who is asked for states. */
-  watch(cameras: CameraList, inference: Inference): void
+  watch(cameras: CameraList, inference: Inference, painter: Painter): void
   /** The settings changed: what is known of cameras that run no longer goes. */
   settings(config: Config): void
   frames(camera: string, count: number): void
@@ -35,14 +38,23 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
   const all = () => cameras?.all() ?? []
   let inference: Inference | undefined
   let outputs: () => OutputStats
+  let painter: Painter | undefined
+  const processes = () => ({
+    agent: process.pid,
+    segment: inference?.pid(),
+    paint: painter?.pid(),
+    ...Object.fromEntries(all().map(({ name, pid }) => [`camera/${name}`, pid()])), // no name of a camera holds a "/"
+  })
   return {
     ask(counts) {
       outputs = counts
     },
-    watch(list, model) {
+    watch(list, model, paint) {
       cameras = list
       inference = model
+      painter = paint
     },
+    processes,
     settings(config) {
       const names = config.cameras.map(({ name }) => name)
       for (const camera of masks.keys()) if (!names.includes(camera)) masks.delete(camera)
@@ -63,10 +75,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
         device,
         model: manifest.name,
         compute: inference?.compute() ?? 'loading',
-        processes: {
-          segment: inference?.pid(),
-          ...Object.fromEntries(all().map(({ name, pid }) => [`camera/${name}`, pid()])), // no name of a camera holds a "/"
-        },
+        processes: processes(),
         cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
         outputs: outputs(),
       }),

@@ -19,6 +19,7 @@ import { ConfigError, configPath, readConfig } from './read-config.ts'
 import { startReloading } from './reload.ts'
 import { makeResults } from './results.ts'
 import { openAccess } from './serve/access.ts'
+import { startMetrics } from './serve/metrics.ts'
 import { openSite } from './serve/site.ts'
 import { openState } from './state.ts'
 import { openSwitches } from './switches.ts'
@@ -48,22 +49,25 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const out = toAll([mqtt, sockets, streams], outbox.number)
   known.ask(() => ({ mqtt: mqtt.counts(), websocket: sockets.counts(), streams: streams.counts() }))
   const reload = () => reloading.reload()
-  const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload, log })
+  const metrics = startMetrics({ known, model: manifest.name })
+  const site = await openSite(config, { known, metrics, access, sockets, streams, setEnabled, reload, log })
 
   const judge = makeJudge(config.cameras, out.event)
   const results = makeResults(manifest, judge, (message) => {
     if (!cameras.has(message.result.camera)) return
     known.mask(message)
     out.mask(message)
+    metrics.mask(message.result)
   })
-  const listener = { status: out.status, event: out.event, picture: results.picture, frames: known.frames }
+  const frames = (camera: string, count: number) => [known, metrics].map((part) => part.frames(camera, count))
+  const listener = { status: out.status, event: out.event, picture: results.picture, frames }
   await cameras.run(config, listener)
   const inference = await startInference(config, log, {
     ready: cameras.setSegment,
     mask: results.mask,
     refused: (reason) => end(2, reason),
   })
-  known.watch(cameras, inference)
+  known.watch(cameras, inference, painter)
   const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const reloading = startReloading(config, {
@@ -75,7 +79,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
     async apply(changed) {
       log.level = changed.log
       await cameras.run(changed, listener)
-      for (const part of [known, judge, results, inference, access, site, out]) part.settings(changed)
+      for (const part of [known, judge, results, inference, access, site, metrics, out]) part.settings(changed)
     },
   })
 

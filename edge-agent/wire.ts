@@ -144,7 +144,7 @@ export interface Stats {
   model: string
   /** What TensorFlow computes on: `cpu` or `gpu`, or `loading` until the model is ready. */
   compute: string
-  /** Resident memory of each process, in MiB: `agent`, `segment`, `camera/<name>`. */
+  /** Resident memory of each process, in MiB: `agent`, `segment`, `paint` while somebody wants overlays, `camera/<name>`. */
   memory_mib: Record<string, number>
   cameras: Record<string, CameraStats>
   outputs: OutputStats

@@ -9,8 +9,8 @@ import type { Output } from './output.ts'
 export type View = 'picture' | 'overlay'
 
 export interface StreamOutput extends Output {
-  /** The body of an answer that never ends by itself; undefined where too many watch already. */
-  open(camera: string, view: View): ReadableStream<Uint8Array> | undefined
+  /** The body of an answer without an end; undefined where too many watch already. `abandon` breaks a dead connection off. */
+  open(camera: string, view: View, abandon: () => void): ReadableStream<Uint8Array> | undefined
   /** The newest picture of a camera; undefined before the first one. Rejects where it cannot be painted. */
   newest(camera: string, view: View): Promise<Uint8Array | undefined>
   counts(): OutputStats['streams']
@@ -37,6 +37,7 @@ interface Client {
   /** It waits for the next one. */
   wake: (() => void) | undefined
   tookMs: number
+  abandon(): void
   end(): void
 }
 
@@ -84,7 +85,7 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
   }
 
   const watch = setInterval(() => {
-    for (const client of clients) if (client.pending && performance.now() - client.tookMs > patienceMs) client.end()
+    for (const client of clients) if (client.pending && performance.now() - client.tookMs > patienceMs) client.abandon()
   }, 1000)
 
   const newest = async (camera: string, view: View) => (view === 'overlay' ? overlay(camera) : messages.get(camera)?.picture)
@@ -92,7 +93,7 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
   return {
     newest,
     counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
-    open(camera, view) {
+    open(camera, view, abandon) {
       if (clients.size >= mostStreams) return undefined
       let client: Client
       const body = new ReadableStream<Uint8Array>(
@@ -100,10 +101,11 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
           start(controller) {
             const end = () => {
               remove(client)
+              client.pending = undefined
               client.wake?.()
-              controller.error(new Error('The stream has ended'))
+              controller.close()
             }
-            client = { camera, view, pending: undefined, wake: undefined, tookMs: performance.now(), end }
+            client = { camera, view, pending: undefined, wake: undefined, tookMs: performance.now(), abandon, end }
             clients.add(client)
             if (clients.size === 1) watched(true)
             controller.enqueue(Buffer.from(`--${boundary}\r\n`))

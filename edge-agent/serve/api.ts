@@ -10,6 +10,7 @@ import type { Reloaded } from '../reload.ts'
 import { publicConfig } from '../secrets.ts'
 import type { CameraStatus, Result, Stats } from '../wire.ts'
 import type { Access, Person } from './access.ts'
+import { described, message } from './openapi.ts'
 import { Problem, problem, problemType } from './problem.ts'
 import { serveSession } from './session.ts'
 
@@ -35,16 +36,23 @@ const json = <Schema extends z.ZodType>(schema: Schema, description: string) => 
   description,
 })
 export const refusal = (description: string) => ({ content: { [problemType]: { schema: Problem } }, description })
+/** What the door answers in the place of a route. */
+export const refusals = {
+  401: refusal('Nobody that is known asks.'),
+  403: refusal('It takes an operator, a proof of the session, or a page of the agent itself.'),
+  413: refusal('The body is too long.'),
+  421: refusal('This machine is not known under the name that was asked.'),
+}
 const bytes = (type: string, description: string) => ({
   content: { [type]: { schema: z.custom<Uint8Array>().openapi({ type: 'string', format: 'binary' }) } },
   description,
 })
-/** A message of wire.ts. */
-const message = <Message>(name: string) => z.custom<Message>().openapi(name, { type: 'object' })
-
-const Camera = z
-  .intersection(message<CameraStatus>('CameraStatus'), z.object({ result: message<Result>('Result').nullable() }))
-  .openapi('Camera')
+const Camera = z.custom<CameraStatus & { result: Result | null }>().openapi('Camera', {
+  type: 'object',
+  allOf: [described('CameraStatus')],
+  properties: { result: { oneOf: [described('Result'), { type: 'null' }] } },
+  required: ['result'],
+})
 const params = z.object({ camera: z.string().openapi({ param: { name: 'camera', in: 'path' }, example: 'front' }) })
 const noCamera = refusal('There is no such camera, or it has given nothing yet.')
 
@@ -72,7 +80,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       method: 'get',
       path: '/api/cameras',
       summary: 'All cameras, each with its state and its last facts',
-      responses: { 200: json(z.array(Camera), 'In the order of the config.') },
+      responses: { ...refusals, 200: json(z.array(Camera), 'In the order of the config.') },
     }),
     (context) => context.json(known.statuses().map(cameraOf), 200),
   )
@@ -83,7 +91,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       path: '/api/cameras/{camera}',
       summary: 'A camera with its state and its last facts',
       request: { params },
-      responses: { 200: json(Camera, 'As it is now.'), 404: noCamera },
+      responses: { ...refusals, 200: json(Camera, 'As it is now.'), 404: noCamera },
     }),
     (context) => context.json(cameraOf(statusOf(context.req.valid('param').camera)), 200),
   )
@@ -98,8 +106,10 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
         body: { required: true, content: { 'application/json': { schema: z.strictObject({ enabled: z.boolean() }) } } },
       },
       responses: {
+        ...refusals,
         200: json(Camera, 'As it is now; it may still be starting.'),
         400: refusal('The body is another one.'),
+        415: refusal('The body is not JSON by its type.'),
         404: noCamera,
       },
     }),
@@ -117,7 +127,11 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       path: '/api/cameras/{camera}/mask.png',
       summary: 'The newest mask: 1 bit a pixel, white is road; with more than two classes a palette of class ids',
       request: { params },
-      responses: { 200: bytes('image/png', 'Frame, capture time, model and region stand in its text chunks.'), 404: noCamera },
+      responses: {
+        ...refusals,
+        200: bytes('image/png', 'Frame, capture time, model and region stand in its text chunks.'),
+        404: noCamera,
+      },
     }),
     (context) => {
       const { camera } = statusOf(context.req.valid('param').camera)
@@ -138,7 +152,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
         path: `/api/cameras/{camera}/${view}.jpg`,
         summary: `The newest ${titles[view]}`,
         request: { params },
-        responses: { 200: bytes('image/jpeg', 'The whole picture.'), 404: noCamera },
+        responses: { ...refusals, 200: bytes('image/jpeg', 'The whole picture.'), 404: noCamera },
       }),
       async (context) => {
         const { camera } = statusOf(context.req.valid('param').camera)
@@ -154,6 +168,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
         summary: `Every new ${titles[view]}; a slow client gets the newest when it is back`,
         request: { params },
         responses: {
+          ...refusals,
           200: bytes('multipart/x-mixed-replace', 'Without an end.'),
           404: noCamera,
           503: refusal('Too many watch already.'),
@@ -161,7 +176,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       }),
       (context) => {
         const { camera } = statusOf(context.req.valid('param').camera)
-        const body = streams.open(camera, view)
+        const body = streams.open(camera, view, () => context.env.incoming.destroy())
         if (!body) throw problem(503, `${mostStreams} streams are watched already`, { 'retry-after': '10' })
         return context.body(body, 200, fresh(streamType)) as never
       },
@@ -173,7 +188,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       method: 'get',
       path: '/api/stats',
       summary: 'What the last minute was like, as on the stats topic',
-      responses: { 200: json(message<Stats>('Stats'), 'Of now.') },
+      responses: { ...refusals, 200: json(message<Stats>('Stats'), 'Of now.') },
     }),
     async (context) => context.json(await known.stats(), 200),
   )
@@ -183,7 +198,10 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       method: 'get',
       path: '/api/config',
       summary: 'The settings that the agent runs with, without passwords',
-      responses: { 200: json(message<Config>('Config'), 'As in the config file, with every default.') },
+      responses: {
+        ...refusals,
+        200: json(z.custom<Config>().openapi('Config', { type: 'object' }), 'As in the config file, with every default.'),
+      },
     }),
     (context) => context.json(publicConfig(config()), 200),
   )
@@ -196,7 +214,11 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       method: 'post',
       path: '/api/reload',
       summary: 'Reads the settings again; what can change while the agent runs does',
-      responses: { 200: json(Reload, 'What changed.'), 422: refusal('The settings have a mistake; nothing changed.') },
+      responses: {
+        ...refusals,
+        200: json(Reload, 'What changed.'),
+        422: refusal('The settings have a mistake; nothing changed.'),
+      },
     }),
     async (context) => {
       const { applied, needsRestart, error } = await reload()

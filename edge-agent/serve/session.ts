@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { deleteCookie, setCookie } from 'hono/cookie'
 import { type Access, type Person, sessionS } from './access.ts'
-import { refusal, type Site } from './api.ts'
+import { refusal, refusals, type Site } from './api.ts'
 import { cookieOf, isEncrypted, proofHeader } from './door.ts'
 import { TooBusy } from './passwords.ts'
 import { problem } from './problem.ts'
@@ -28,7 +28,7 @@ export function serveSession(site: Site, access: Access): void {
       method: 'get',
       path: '/api/session',
       summary: 'Who is signed in',
-      responses: { 200: { ...answer, description: 'Name and role.' }, 401: refusal('Nobody is.') },
+      responses: { ...refusals, 200: { ...answer, description: 'Name and role.' } },
     }),
     (context) => context.json(told(context.get('person')!), 200),
   )
@@ -50,8 +50,10 @@ export function serveSession(site: Site, access: Access): void {
       },
       security: [],
       responses: {
+        ...refusals,
         200: { ...answer, description: 'Signed in; the answer sets a cookie.' },
         400: refusal('The body is another one.'),
+        415: refusal('The body is not JSON by its type.'),
         401: refusal('Name or password is wrong.'),
         429: refusal('Too many wrong ones came from this address.'),
       },
@@ -83,7 +85,7 @@ export function serveSession(site: Site, access: Access): void {
       method: 'delete',
       path: '/api/session',
       summary: 'Signs the browser out',
-      responses: { 204: { description: 'Signed out.' }, 401: refusal('Nobody is signed in.') },
+      responses: { ...refusals, 204: { description: 'Signed out.' } },
     }),
     (context) => {
       const session = context.get('person')?.session

@@ -10,7 +10,9 @@ import type { Log } from '../log.ts'
 import type { SocketOutput } from '../publish/websocket.ts'
 import { type ApiSurroundings, type Site as App, type SiteEnv, serveApi } from './api.ts'
 import { openDoor } from './door.ts'
+import { serveHealth } from './health.ts'
 import { listen } from './listen.ts'
+import type { Metrics } from './metrics.ts'
 import { serveDocument } from './openapi.ts'
 import { servePage } from './page.ts'
 import { problem, problemText, problemType } from './problem.ts'
@@ -26,6 +28,7 @@ export interface Site {
 
 export interface SiteSurroundings extends Omit<ApiSurroundings, 'config'> {
   sockets: SocketOutput
+  metrics: Metrics
   log: Log
 }
 
@@ -35,7 +38,7 @@ const keepAliveMs = 15_000
 
 /** Opens the site on the configured port, or on the next free one from 8080. */
 export async function openSite(config: Config, around: SiteSurroundings): Promise<Site> {
-  const { known, access, sockets, log } = around
+  const { known, metrics, access, sockets, log } = around
   const { host, port, names, cert, key } = config.http
   let running = config
   const admit = openDoor(access, host, names)
@@ -76,14 +79,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     return next()
   })
 
-  site.get('/healthz', (context) => context.json({ ok: true }))
-  site.get('/readyz', (context) => {
-    const cameras = Object.fromEntries(known.statuses().map(({ camera, state, reason }) => [camera, { state, reason }]))
-    const model = known.modelReady()
-    const ready = model && known.statuses().some(({ state }) => state !== 'offline')
-    const told = context.get('person') ? { cameras } : {}
-    return context.json({ ready, model: model ? 'ready' : 'loading', ...told }, ready ? 200 : 503)
-  })
+  serveHealth(site, known, metrics)
   serveApi(site, { ...around, config: () => running })
   serveDocument(site)
   servePage(site)

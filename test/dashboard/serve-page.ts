@@ -37,6 +37,7 @@ export async function servePage({ port = 0, build = resolve('build'), source = r
   if (!existsSync(join(build, 'dashboard/page.js'))) throw new Error(`Expected the compiled page in ${build}; run npx tsc`)
   const server = createServer(async ({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname
+    if (path === '/api/session') return response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
     const file = path === '/' ? '/dashboard/index.html' : path
     const extension = file.split('.').at(-1) ?? ''
     const allowed = /^\/(dashboard\/[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/.test(file)

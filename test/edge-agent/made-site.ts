@@ -8,6 +8,7 @@ import { type SocketOutput, serveSockets } from '../../edge-agent/publish/websoc
 import { parseConfig } from '../../edge-agent/read-config.ts'
 import type { Reloaded } from '../../edge-agent/reload.ts'
 import { type Access, openAccess, type Store } from '../../edge-agent/serve/access.ts'
+import { type Metrics, startMetrics } from '../../edge-agent/serve/metrics.ts'
 import { openSite, type Site } from '../../edge-agent/serve/site.ts'
 import { type MaskMessage, type Stats, wireVersion } from '../../edge-agent/wire.ts'
 import { maskOf, outputStats, statusOf } from './made-messages.ts'
@@ -37,6 +38,7 @@ export interface MadeSite {
   site: Site
   config: Config
   access: Access
+  metrics: Metrics
   sockets: SocketOutput
   streams: StreamOutput
   painter: Painter
@@ -63,18 +65,30 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     latest: (camera) => (camera === 'front' ? now.latest : undefined),
     stats: async () => stats,
     modelReady: () => now.ready,
+    processes: () => ({ agent: process.pid, segment: undefined }),
   }
   const { statuses } = known
   const sockets = serveSockets({ config, model: 'run-1', statuses, log, watched: (yes) => watched.push(yes) })
   const painter = makePainter(log)
   const streams = serveStreams({ painter, log, watched: (yes) => watched.push(yes) })
   const access = openAccess(config, store)
+  const metrics = startMetrics({ known, model: 'run-1' })
   const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
-  const site = await openSite(config, { known, access, sockets, streams, setEnabled, reload: async () => now.reloaded, log })
+  const site = await openSite(config, {
+    known,
+    metrics,
+    access,
+    sockets,
+    streams,
+    setEnabled,
+    reload: async () => now.reloaded,
+    log,
+  })
   return {
     site,
     config,
     access,
+    metrics,
     sockets,
     streams,
     painter,
