@@ -50,7 +50,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   known.ask(() => ({ mqtt: mqtt.counts(), websocket: sockets.counts(), streams: streams.counts() }))
   const reload = () => reloading.reload()
   const metrics = startMetrics({ known, model: manifest.name })
-  const site = await openSite(config, { known, metrics, access, sockets, streams, setEnabled, reload, log })
+  const site = await openSite(config, { known, metrics, access, sockets, streams, broker: mqtt.url, setEnabled, reload, log })
 
   const judge = makeJudge(config.cameras, out.event)
   const results = makeResults(manifest, judge, (message) => {

@@ -3,6 +3,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
+import { asyncApi } from '../asyncapi.ts'
 import type { Config } from '../config.ts'
 import type { Known } from '../known.ts'
 import { mostStreams, type StreamOutput, streamType, type View } from '../publish/mjpeg.ts'
@@ -20,6 +21,8 @@ export interface ApiSurroundings {
   known: Known
   access: Access
   streams: StreamOutput
+  /** Address of the broker in use. */
+  broker: string
   setEnabled(camera: string, enabled: boolean): void
   /** Reads the settings again. */
   reload(): Promise<Reloaded>
@@ -58,7 +61,7 @@ const noCamera = refusal('There is no such camera, or it has given nothing yet.'
 
 /** Adds the API to the site. Who may use it is checked before. */
 export function serveApi(site: Site, around: ApiSurroundings): void {
-  const { config, known, streams, setEnabled, reload } = around
+  const { config, known, streams, broker, setEnabled, reload } = around
   site.use(
     '/api/*',
     bodyLimit({
@@ -204,6 +207,16 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       },
     }),
     (context) => context.json(publicConfig(config()), 200),
+  )
+
+  site.openapi(
+    createRoute({
+      method: 'get',
+      path: '/api/asyncapi.json',
+      summary: 'The AsyncAPI document of the topics and the WebSocket of this agent',
+      responses: { ...refusals, 200: json(z.record(z.string(), z.unknown()), 'AsyncAPI 3.0.') },
+    }),
+    (context) => context.json(asyncApi({ config: config(), broker, page: context.req.url }) as Record<string, never>, 200),
   )
 
   const Reload = z

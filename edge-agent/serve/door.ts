@@ -1,9 +1,12 @@
 // Who gets in: every request and every WebSocket passes here. Reading takes a viewer and changing an operator, whatever the
-// path, so that what is added to the API is closed from its first day.
+// path, so that what is added is closed from its first day.
 import type { IncomingMessage } from 'node:http'
 import { parse } from 'hono/utils/cookie'
 import { type Access, type Person, type Role, same } from './access.ts'
 import { refuse } from './guard.ts'
+
+/** `path`: as it is routed, for an address can be written in many ways. */
+export type Door = (request: IncomingMessage, path: string) => Admission
 
 export interface Admission {
   /** Undefined: nobody that is known, which does where nothing is told. */
@@ -21,21 +24,24 @@ const local: Person = { name: 'local', role: 'operator' }
 export const isEncrypted = ({ socket }: IncomingMessage) => 'encrypted' in socket
 const isReading = (method: string) => method === 'GET' || method === 'HEAD'
 
-/** The least that may send such a request; undefined: anybody. */
+/** What tells nothing of the cameras: the page, which asks to sign in, and whether the agent is well. */
+const forAll = /^\/(|favicon\.ico|healthz|readyz|dashboard\/[\w-]+\.\w+|edge-agent\/wire\.js)$/
+
+/** The least that may send such a request; undefined: anybody. What is not named here is closed. */
 function needed(method: string, path: string): Role | undefined {
-  if (!/^\/(api|metrics|ws)(\/|$)/.test(path)) return undefined
   if (path === '/api/session') return method === 'POST' ? undefined : 'viewer' // who is in may ask and go
+  if (isReading(method) && forAll.test(path)) return undefined
   return isReading(method) && path !== '/api/config' ? 'viewer' : 'operator'
 }
 
 /** The check of a server that listens on `host` and is known under `names`. */
-export function openDoor(access: Access, host: string, names: readonly string[]): (request: IncomingMessage) => Admission {
-  return (request) => {
+export function openDoor(access: Access, host: string, names: readonly string[]): Door {
+  return (request, path) => {
     const { headers, method = 'GET' } = request
     const elsewhere = refuse(headers, names)
     if (elsewhere) return { person: undefined, refused: { status: elsewhere.status, detail: elsewhere.reason } }
     const person = access.closed(host) ? personOf(request, access) : local
-    const role = needed(method, (request.url ?? '').split('?')[0]!)
+    const role = needed(method, path)
     const refused = (status: 401 | 403, detail: string) => ({ person, refused: { status, detail } })
     if (role && !person) return refused(401, 'Sign in on the page, or send "Authorization: Bearer TOKEN"')
     if (role === 'operator' && person?.role !== role) return refused(403, `This takes an operator; ${person?.name} is a viewer`)

@@ -72,7 +72,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     }),
   )
   site.use(async (context, next) => {
-    const { person, refused } = admit(context.env.incoming)
+    const { person, refused } = admit(context.env.incoming, context.req.path)
     if (refused?.status === 401) throw problem(401, refused.detail, { 'www-authenticate': 'Bearer' })
     if (refused) throw problem(refused.status, refused.detail)
     context.set('person', person)
@@ -93,8 +93,8 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   server.on('upgrade', (request, socket, head) => {
     // Node listens no longer on a socket that asks for an upgrade; one that breaks must not take the agent with it.
     socket.on('error', () => socket.destroy())
-    const { refused } = admit(request)
-    const path = (request.url ?? '').split('?')[0]
+    const path = (request.url ?? '').split('?')[0]!
+    const { refused } = admit(request, path)
     if (!refused && path === '/ws') return sockets.upgrade(request, socket, head)
     const { status, detail } = refused ?? { status: 404, detail: 'The WebSocket is at /ws' }
     const body = problemText(status, detail)

@@ -1,5 +1,6 @@
 // Who gets in, and what for: over real HTTP, WebSockets and MQTT.
 import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connectAsync } from 'mqtt'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -111,6 +112,29 @@ describe('a closed door', () => {
       status: 401,
       detail: 'Sign in on the page, or send "Authorization: Bearer TOKEN"',
     })
+  })
+
+  test('is found behind whatever spelling of an address', async () => {
+    const { site } = await open(closed)
+    const statusOf = async (target: string, headers = {}) => {
+      const request = httpRequest({ host: '127.0.0.1', port: site.port, path: target, headers }).end()
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      return response.resume().statusCode
+    }
+    const spellings = [
+      '/%61pi/config',
+      '//api/config',
+      '/api//config',
+      '/./api/config',
+      '/dashboard/../api/config',
+      '/api/config/',
+      '/API/config',
+    ]
+    const absolute = `http://127.0.0.1:${site.port}/api/config`
+    for (const path of [...spellings, '/dashboard/..%2fapi/config', '/%6detrics', absolute])
+      expect(await statusOf(path), path).toBe(401)
+    const viewer = bearer(token.viewer).headers
+    for (const path of ['/%61pi/config', '/api/%63onfig', absolute]) expect(await statusOf(path, viewer), path).toBe(403)
   })
 
   test('lets a viewer see and change nothing', async () => {

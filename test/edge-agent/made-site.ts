@@ -80,6 +80,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     access,
     sockets,
     streams,
+    broker: 'mqtt://u:p@10.0.0.2',
     setEnabled,
     reload: async () => now.reloaded,
     log,

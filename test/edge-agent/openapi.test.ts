@@ -23,6 +23,13 @@ beforeAll(async () => {
 })
 afterAll(() => made.close())
 
+test('the document of topics beside it names those of this agent', async () => {
+  const told = JSON.stringify(await (await made.ask('api/asyncapi.json')).json())
+  expect(told).toContain('"address":"roadmask/jetson01/{camera}/mask"')
+  expect(told).toContain(`"websocket":{"host":"${new URL(made.site.url).host}","protocol":"ws"}`)
+  expect(told).toContain('"mqtt":{"host":"10.0.0.2","protocol":"mqtt"}')
+})
+
 test('is valid OpenAPI 3.1', async () => {
   expect(await new Validator().validate({ ...document })).toEqual({ valid: true })
 })
@@ -83,6 +90,7 @@ describe('what is answered is what it says', () => {
     ['/metrics', 'metrics'],
     ['/api/stats', 'api/stats'],
     ['/api/config', 'api/config'],
+    ['/api/asyncapi.json', 'api/asyncapi.json'],
     ['/api/reload', 'api/reload', { method: 'POST' }],
     ['/api/session', 'api/session'],
     ['/api/session', 'api/session', post('{"name":"a","password":"wrong"}')],
