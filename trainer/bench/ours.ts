@@ -68,10 +68,21 @@ function calibrate(folded: tf.LayersModel): Ranges {
   return ranges
 }
 
+/**
+ * As training would leave them. They start at zero, where TensorFlow's optimiser takes the addition out before it looks for
+ * convolution, bias and relu to fuse, so that a network nobody trained would be slower than any in use.
+ */
+function drawBiases(model: tf.LayersModel): void {
+  let seed = 1
+  for (const [name, variable] of variables(model))
+    if (name.endsWith('/bias')) tf.tidy(() => variable.assign(tf.randomNormal(variable.shape, 0, 0.1, 'float32', seed++)))
+}
+
 /** Writes what the contestants read: weights and, for inference, our SavedModels. Answers the network's size and work. */
 async function prepare(): Promise<number[]> {
   const { model, architecture, load } = buildNetwork(settingsOf(task, 1, 'float32'), input, classes)
   if (task.checkpoint !== undefined) load((await readCheckpoint(task.checkpoint)).state)
+  else if (measurement === 'inference') drawBiases(model)
   let shown = model
   if (measurement === 'inference') {
     shown = foldedFcn(model, architecture)

@@ -95,13 +95,21 @@ export class Graph {
   readonly storage: Precision
   /** What convolutions and what lies between them compute in (`precision.ts`); everything else computes in float32. */
   readonly compute: Precision
+  /** Values of a filter from which on its convolution is a matrix product (`convolution-product.ts`). */
+  readonly productsFrom: number
   private readonly used = new Map<string, number>()
   private readonly constants = new Map<string, Output>()
 
-  constructor({ dynamicBatch = false, storage = 'float32' as Precision, compute = 'float32' as Precision } = {}) {
+  constructor({
+    dynamicBatch = false,
+    storage = 'float32' as Precision,
+    compute = 'float32' as Precision,
+    productsFrom = Number.POSITIVE_INFINITY,
+  } = {}) {
     this.dynamicBatch = dynamicBatch
     this.storage = storage
     this.compute = compute
+    this.productsFrom = productsFrom
   }
 
   /** Adds a node under `name`, or under `name_1`, `name_2` … where that is taken; returns the name it got. */

@@ -134,7 +134,8 @@ export function applyOptimizer(
   })
 }
 
-const onGpu = () => (tf.findBackend('tensorflow') as NodeJSKernelBackend).isUsingGpuDevice
+/** Whether TensorFlow computes on a GPU here. */
+export const onGpu = () => (tf.findBackend('tensorflow') as NodeJSKernelBackend).isUsingGpuDevice
 
 /** A node that leaves 1 - `share` of a weight, once its gradient is there: until then the product would take its memory again. */
 export function decayed(graph: Graph, { handle, read }: State, share: string, gradient: string): string {

@@ -2,6 +2,7 @@
 // TensorFlow ops; each becomes a node of a graph. So a traced computation is, op for op, what tfjs-node computes eagerly.
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
+import { convolutionProduct } from './convolution-product.ts'
 import { type Attr, type Attrs, type DataType, dataTypeName, type Graph, type Output } from './graph.ts'
 import { expectNoBatch, openBatch } from './open-batch.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
@@ -138,6 +139,9 @@ class Recorder extends NodeJSKernelBackend {
     const op = canonicalOp(stated, given)
     const { inputs, attrs } = inPrecision(this.recording, op, given, statedAttrs)
     const inferred = inferOutputs(op, inputs, attrs)
+    const emit = (...node: Parameters<Recorder['emit']>) => this.emit(...node)[0]!
+    const product = convolutionProduct(this.recording, emit, op, given, statedAttrs, inferred[0]!.shape)
+    if (product) return [product]
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs, attrs, inferred[0]!.shape) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
     const refs = wired.map(({ ref }) => ref)

@@ -243,6 +243,10 @@ const table: Record<string, Infer> = {
     const sizes = new Map(letters)
     return [{ shape: Array.from(result, (letter) => sizes.get(letter)!), dtype: inputs[0]!.dtype }]
   },
+  MatMul: ([a, b], attrs) => {
+    const size = (x: Output, transposed: string, axis: number) => x.shape[attr(attrs, transposed, 'bool') ? 1 - axis : axis]!
+    return [{ shape: [size(a!, 'transpose_a', 0), size(b!, 'transpose_b', 1)], dtype: a!.dtype }]
+  },
   BatchMatMulV2: ([a, b], attrs) => {
     const [m, n] = [
       attr(attrs, 'adj_x', 'bool') ? a!.shape.at(-1)! : a!.shape.at(-2)!,

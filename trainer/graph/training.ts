@@ -3,9 +3,19 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { Session } from '../../deploy/saved-model.ts'
 import { applyAverages, averageOf } from './average.ts'
+import { largeFilter } from './convolution-product.ts'
 import { Graph, type Output, type Precision } from './graph.ts'
 import { lossScaling, nextScale } from './loss-scale.ts'
-import { applyOptimizer, declareState, type Optimizer, type State, type Step, slots, unscaleAndClip } from './optimizers.ts'
+import {
+  applyOptimizer,
+  declareState,
+  type Optimizer,
+  onGpu,
+  type State,
+  type Step,
+  slots,
+  unscaleAndClip,
+} from './optimizers.ts'
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
@@ -82,7 +92,10 @@ const float32 = { type: 'float32' } as const
 /** Records the graph and loads it. The variables' present values become the state; the variables themselves stay as they are. */
 export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   expectRecordable(recipe)
-  const graph = new Graph({ compute: recipe.compute ?? 'float32' })
+  const graph = new Graph({
+    compute: recipe.compute ?? 'float32',
+    ...(!onGpu() && { productsFrom: largeFilter }),
+  })
   const states = new Map<string, State>()
   const { slow } = recipe
   record(graph, () => {

@@ -286,7 +286,7 @@ describe('a recorded graph', () => {
   it.each(all)('computes %s as eager tfjs does', async (_, f, shapes) => {
     const inputs = shapes.map((shape, i) => normal(shape, i + 1))
     const eager = await eagerly(() => f(...inputs))
-    const [ours, halves] = [await recorded(f, inputs), await recorded(f, inputs, 'bfloat16')]
+    const [ours, halves] = [await recorded(f, inputs), await recorded(f, inputs, { compute: 'bfloat16' })]
     for (const [i, expected] of eager.entries()) {
       expect(ours[i]!.dtype).toBe(expected.dtype)
       expect(difference(ours[i]!, expected)).toBeLessThan(2e-5)

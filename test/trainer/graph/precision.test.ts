@@ -36,7 +36,7 @@ test.each(Object.entries(between))('between convolutions in bfloat16 it stays on
   const back = graph.nodes.filter(({ op, attrs }) => op === 'Cast' && JSON.stringify(attrs.DstT) === '{"type":"float32"}')
   expect(back).toHaveLength(1)
   const x = normal([2, 8, 6, 4], 3)
-  const [ours] = await recorded((x) => [network(x!)], [x], 'bfloat16')
+  const [ours] = await recorded((x) => [network(x!)], [x], { compute: 'bfloat16' })
   const expected = network(x)
   const scale = tf.max(tf.abs(expected))
   expect(difference(tf.div(ours!, scale), tf.div(expected, scale))).toBeLessThan(0.02)

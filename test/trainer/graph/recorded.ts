@@ -4,13 +4,13 @@ import { Graph, type Precision } from '../../../trainer/graph/graph.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
 import { openSession } from '../../../trainer/graph/session.ts'
 
-/** Runs `f` on `inputs` through a graph recorded to compute in `compute`. */
+/** Runs `f` on `inputs` through a graph recorded as `options` say. */
 export async function recorded(
   f: (...inputs: tf.Tensor[]) => tf.Tensor[],
   inputs: tf.Tensor[],
-  compute: Precision = 'float32',
+  options: { compute?: Precision; productsFrom?: number } = {},
 ): Promise<tf.Tensor[]> {
-  const graph = new Graph({ compute })
+  const graph = new Graph(options)
   const outputs = record(graph, () => {
     const placeholders = inputs.map(({ shape, dtype }, i) => graph.placeholder(`x${i}`, shape, dtype as 'float32'))
     const outputs = f(...placeholders.map(toTensor)).map(toOutput)
