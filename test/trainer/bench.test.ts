@@ -39,6 +39,7 @@ it('the table has medians, shares of what matrix products reach, ratios and who 
     measurement: 'inference',
     width: 1,
     fc: 4096,
+    batchNorm: false,
     parameters: 134e6,
     multiplyAdds: 10e9,
     batch: 2,

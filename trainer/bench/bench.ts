@@ -115,6 +115,7 @@ async function measureNetwork(network: Network, plan: Plan, rates: [number, numb
       measurement,
       width: network.multiplier,
       fc: network.fc,
+      batchNorm: network.batchNorm,
       parameters,
       multiplyAdds: multiplyAdds * batch * (measurement === 'training' ? 3 : 1),
       batch,

@@ -10,7 +10,7 @@ Measures this project beside others on the same network (FCN-8s on VGG16), weigh
 
   inference   uint8 pictures in, class ids out: our exported model in each precision, Keras (tf.function), tfjs eager, OpenVINO with our model
               converted, ONNX Runtime with the same network written as ONNX
-  training    one step of AdamW with batch normalisation, from pictures and labels to new weights: our trainer, Keras
+  training    one step of AdamW, from pictures and labels to new weights: our trainer, Keras
               (tf.function), tfjs eager, PyTorch; and the largest memory of each
 
 Each contestant is a process of its own. They take turns in short bursts, several rounds long, so that what disturbs the
@@ -25,6 +25,7 @@ better), with the quartiles of the rounds' own ratios. Before the first burst ev
   --rounds N       turns of each contestant (7)
   --burst SECONDS  how long a turn is (0.5)
   --threads N      that each may use (${availableParallelism()} here)
+  --batch-norm on|off  training: left out, as the preset of that width has it (jetson, 0.25: on; paper, 1: off)
   --run DIR        inference: the best weights of a training run and its width, instead of random ones
   --data LAYOUT:FOLDER  takes pictures from there (kitti:DIR or camvid:DIR); left out, rendered ones
   --json           one JSON object instead of the tables
@@ -49,12 +50,15 @@ const Options = z.object({
   rounds: number(z.int().min(1)).prefault('7'),
   burst: number(z.number().min(0)).prefault('0.5'),
   threads: number(z.int().min(1)).prefault(String(availableParallelism())),
+  'batch-norm': z.enum(['on', 'off'], 'expected on or off').optional(),
   run: z.string().optional(),
   data: z.string().optional(),
   json: z.boolean().default(false),
 })
 
 export interface Plan extends z.infer<typeof Options> {
+  /** In training; undefined for what the preset of the width has. */
+  batchNorm: boolean | undefined
   measurement: Measurement
   contestants: string[]
 }
@@ -62,7 +66,7 @@ export interface Plan extends z.infer<typeof Options> {
 /** Reads the command line; undefined where help was asked for. Throws a sentence for what is wrong. */
 export function readPlan(args: string[]): Plan | undefined {
   const text = { type: 'string' } as const
-  const names = ['widths', 'batches', 'peers', 'rounds', 'burst', 'threads', 'run', 'data'] as const
+  const names = ['widths', 'batches', 'peers', 'rounds', 'burst', 'threads', 'batch-norm', 'run', 'data'] as const
   const { values, positionals } = parseOptions({
     args,
     allowPositionals: true,
@@ -80,9 +84,12 @@ export function readPlan(args: string[]): Plan | undefined {
   if (!parsed.success) throw new Error(optionFaults(parsed.error, values))
   const options = parsed.data
   if (options.run !== undefined && measurement === 'training') throw new Error('--run: expected with inference only')
+  if (options['batch-norm'] !== undefined && measurement === 'inference')
+    throw new Error('--batch-norm: expected with training only; for inference it is folded into the convolutions')
   return {
     ...options,
     measurement,
+    batchNorm: options['batch-norm'] && options['batch-norm'] === 'on',
     contestants: [...ours[measurement], ...chosen(Object.keys(peers[measurement]), options.peers)],
   }
 }

@@ -21,6 +21,7 @@ export interface Table {
   /** Times VGG16's channels. */
   width: number
   fc: number
+  batchNorm: boolean
   parameters: number
   /** Of a call. */
   multiplyAdds: number
@@ -88,7 +89,7 @@ const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)}
 const milliseconds = (ms: number) => ms.toFixed(ms < 100 ? 1 : 0)
 
 export function renderTable(table: Table): string {
-  const { measurement, width, fc, parameters, multiplyAdds, batch, heats, ratios, failed } = table
+  const { measurement, width, fc, batchNorm, parameters, multiplyAdds, batch, heats, ratios, failed } = table
   const training = measurement === 'training'
   const rows = heats.flatMap((heat) =>
     heat.map((one) => {
@@ -112,7 +113,7 @@ export function renderTable(table: Table): string {
   ])
   const answer = training ? `loss of step ${comparedSteps}` : 'same classes'
   return [
-    `${training ? 'Training step' : 'Inference'} at width ${width}, fc ${fc}, batch ${batch}: ${(parameters / 1e6).toFixed(1)} M parameters, ${(multiplyAdds / 1e9).toFixed(1)} G multiply-adds`,
+    `${training ? `Training step ${batchNorm ? 'with' : 'without'} batch normalisation` : 'Inference'} at width ${width}, fc ${fc}, batch ${batch}: ${(parameters / 1e6).toFixed(1)} M parameters, ${(multiplyAdds / 1e9).toFixed(1)} G multiply-adds`,
     '',
     layOut(['', 'ms', 'quartiles', 'of matrix products', answer, 'peak GB'], rows),
     ...(pairs.length > 0 ? ['', layOut(['ours / peer', 'ratio', 'quartiles', 'at most', ''], pairs)] : []),

@@ -48,7 +48,7 @@ def torch_fcn(task):
                     made.requires_grad_(layer != "upscore8")
                 elif kind == "kernel":
                     size, channels = value.shape[0], value.shape[2:]
-                    made = nn.Conv2d(*channels, size, padding=size // 2, bias=layer.startswith("score"))
+                    made = nn.Conv2d(*channels, size, padding=size // 2, bias=f"{layer}/bias" in weights)
                 elif kind == "gamma":
                     made = nn.BatchNorm2d(len(value), eps=1e-3, momentum=0.05)
                 else:
@@ -63,7 +63,8 @@ def torch_fcn(task):
                     own.copy_(value.permute(3, 2, 0, 1) if value.ndim == 4 else value)
 
         def conv(self, x, name):
-            return torch.relu(getattr(self, f"{name}_bn")(getattr(self, name)(x)))
+            x = getattr(self, name)(x)
+            return torch.relu(getattr(self, f"{name}_bn")(x) if hasattr(self, f"{name}_bn") else x)
 
         def forward(self, x):
             pools = []
