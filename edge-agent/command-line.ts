@@ -3,8 +3,6 @@ import { settings } from './config-keys.ts'
 
 export interface Command {
   help: boolean
-  /** Only check the settings. */
-  check: boolean
   file: string | undefined
   /** Settings given as flags. */
   flags: string[]
@@ -12,11 +10,10 @@ export interface Command {
 
 /** Takes the command line apart; what it does not know is left for the settings to accept or refuse. */
 export function readCommand(words: readonly string[]): Command {
-  const command: Command = { help: false, check: false, file: undefined, flags: [] }
+  const command: Command = { help: false, file: undefined, flags: [] }
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
     if (word === '--help' || word === '-h') command.help = true
-    else if (word === '--check') command.check = true
     else if (word === '--config' || word === '-c') command.file = words[++i] ?? ''
     else if (word.startsWith('--config=')) command.file = word.slice('--config='.length)
     else command.flags.push(word)
@@ -26,6 +23,7 @@ export function readCommand(words: readonly string[]): Command {
 
 /** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
 export const commands: Record<string, (args: string[]) => Promise<void>> = {
+  check: async (args) => (await import('./check.ts')).check(args),
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
   user: async (args) => (await import('./credentials.ts')).makeCredential('user', args),
   token: async (args) => (await import('./credentials.ts')).makeCredential('token', args),
@@ -38,7 +36,7 @@ export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and
   npm run agent                                   plays the demo drive
   npm run agent -- --source rtsp://HOST/PATH      one camera, the rest by default
   npm run agent -- --config FILE                  settings from a YAML file
-  npm run agent -- --config FILE --check          only says whether the settings are right
+  npm run agent -- check FILE                     what these settings would run, and whether they are right (exit code 0, or 2)
   npm run agent -- replay --help                  a video, pictures or a recording through a bundle, for regression tests
   npm run agent -- user NAME --role operator      the config's line for somebody with a password (or --role viewer)
   npm run agent -- token NAME --role viewer       the same for a program, with an API token

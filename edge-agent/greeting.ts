@@ -1,11 +1,11 @@
 // What a person needs to know once the agent listens: where to look and how to subscribe.
 import { hostname } from 'node:os'
-import { sourceFault } from './capture/source-fault.ts'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
 import { withoutSecrets } from './redact.ts'
-import { type Access, isLoopback } from './serve/access.ts'
+import type { Access } from './serve/access.ts'
 import type { Site } from './serve/site.ts'
+import { warningsOf } from './warnings.ts'
 
 export interface Places {
   page: Site
@@ -13,21 +13,12 @@ export interface Places {
   broker: string
   model: string
   access: Access
-}
-
-/** What --check says; exit code 2 where a camera cannot be opened. Streams are not asked and the model is not loaded. */
-export async function sayChecked({ cameras, bundle }: Config): Promise<void> {
-  for (const { name, source } of cameras) {
-    const fault = await sourceFault(source)
-    if (!fault) continue
-    console.error(`Camera ${name}: ${fault}`)
-    process.exitCode = 2
-  }
-  if (!process.exitCode) console.log(`The settings are right: ${cameras.length} camera(s), bundle ${bundle}`)
+  /** The config file, where there is one. */
+  file: string | undefined
 }
 
 /** Says where everything is: as text on a terminal, as one log line elsewhere. */
-export function greet(log: Log, config: Config, { page, broker, model, access }: Places): void {
+export function greet(log: Log, config: Config, { page, broker, model, access, file }: Places): void {
   const { prefix } = config.mqtt
   const { hostname: host, port, protocol } = new URL(broker)
   const defaultPort = /^(mqtts|ssl|tls):$/.test(protocol) ? '8883' : '1883'
@@ -36,10 +27,7 @@ export function greet(log: Log, config: Config, { page, broker, model, access }:
   if (config.http.port === undefined && page.port !== 8080) log.info(`port 8080 is taken; the page is on ${page.port}`)
   if (!config.mqtt.url && config.broker.port === undefined && port !== '1883')
     log.info(`port 1883 is taken; the agent's own broker is on ${port}`)
-  if (!config.mqtt.url && !isLoopback(config.broker.host))
-    log.warn(`"broker.host" is ${config.broker.host}: passwords cross the network unencrypted; a broker of its own can use TLS`)
-  if (!isLoopback(config.http.host) && !config.http.cert)
-    log.warn(`"http.host" is ${config.http.host} without "http.cert": passwords and pictures cross the network unencrypted`)
+  for (const warning of warningsOf(config, file)) log.warn(warning)
   // Not by the log, which others may keep.
   if (access.fresh)
     process.stdout.write(`

@@ -4,7 +4,7 @@ import { openBundle } from '../deploy/bundle.ts'
 import { makeCameras } from './camera-list.ts'
 import { commands, help, readCommand } from './command-line.ts'
 import { makeJudge } from './facts/judge.ts'
-import { greet, sayChecked } from './greeting.ts'
+import { greet } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
 import { openLog } from './log.ts'
@@ -27,11 +27,11 @@ import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
 
-async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
+async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
+  const file = named && configPath(named, process.env)
   const read = () => readConfig(file, process.env, flags)
   const config = await read()
   const { manifest } = await openBundle(config.bundle)
-  if (check) return sayChecked(config)
   const log = openLog(config.log)
   const state = await openState(config, process.env)
   const outbox = openOutbox(state.folder, config.outbox, log)
@@ -71,7 +71,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const reloading = startReloading(config, {
-    file: file && configPath(file, process.env),
+    file,
     read,
     log,
     systemd,
@@ -99,7 +99,7 @@ async function run({ file, flags, check }: ReturnType<typeof readCommand>) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(0, signal))
   process.on('uncaughtException', (error) => end(1, error))
   systemd.ready()
-  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access })
+  greet(log, config, { page: site, broker: mqtt.url, model: manifest.name, access, file })
 }
 
 const words = process.argv.slice(2)

@@ -146,7 +146,7 @@ function applyFlags(tree: Tree, origins: Origins, flags: string[]) {
     const [flag = '', inline] = flags[i]!.split(/=(.*)/s)
     const setting = settings.find((candidate) => candidate.flag === flag)
     if (!setting && flag !== '--source') {
-      const meant = nearest(flag, ['--config', '--check', '--help', '--source', ...settings.map((known) => known.flag)])
+      const meant = nearest(flag, ['--config', '--help', '--source', ...settings.map((known) => known.flag)])
       throw new ConfigError(`Unknown argument ${flag}${meant ? `; did you mean ${meant}?` : ''} --help lists them all.`)
     }
     const text = inline ?? flags[++i]

@@ -282,10 +282,4 @@ describe('what cannot start says why', () => {
     expect(await ended).toBe(code)
     expect(complaints.join('\n') + JSON.stringify(log)).toContain(message)
   })
-
-  test('--check only says whether the settings are right', async () => {
-    const { log, ended } = await runAgent(oneCamera(), ['--check'])
-    expect(await ended).toBe(0)
-    expect(log[0]!.msg).toContain('The settings are right: 1 camera(s)')
-  })
 })
