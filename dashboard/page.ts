@@ -183,6 +183,7 @@ function onStats(stats: Stats) {
 }
 
 const eventTexts: Record<CameraEvent['type'], string> = {
+  clock_step: 'clock set',
   camera_lost: 'lost',
   camera_back: 'back',
   camera_enabled: 'switched on',

@@ -21,6 +21,8 @@ export interface Camera {
   /** Times the process was started again. */
   restarts(): number
   setEnabled(enabled: boolean): void
+  /** The wall clock was set. */
+  clockStepped(micros: number): void
   /** Where frames go from now on. */
   setSegment(socket: string): void
   /** Whether anybody looks at the pictures. */
@@ -88,8 +90,8 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     on.status(status)
   }
 
-  const event = (type: NewEvent['type'], detail: string) =>
-    on.event({ version: wireVersion, camera: name, at_us: Date.now() * 1000, type, detail })
+  const event = (type: NewEvent['type'], detail: string, more: Pick<NewEvent, 'step_ms'> = {}) =>
+    on.event({ version: wireVersion, camera: name, at_us: Date.now() * 1000, type, ...more, detail })
 
   function start() {
     clearTimeout(timer)
@@ -104,9 +106,10 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
         if (message.type === 'online') {
           picture = message.picture
           const { width, height } = picture
-          log.info({ camera: name, width, height, ...message.chosen }, 'camera online')
+          log.info({ camera: name, width, height }, 'camera online')
           online()
         }
+        if (message.type === 'chosen') log.info({ camera: name, ...message.chosen }, 'camera plays')
         if (message.type === 'picture') on.picture(name, mine.pid ?? 0, message.frame, message.jpeg)
         if (message.type === 'alive') {
           on.frames(name, message.frames - seen)
@@ -199,6 +202,15 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       const ended = end()
       // A camera can be open once only: the next process waits until the last one has let go of it.
       if (yes) ended.then(() => enabled && !child && !stopped && start())
+    },
+    clockStepped(micros) {
+      // By the new time, as if it had always been right.
+      status = { ...status, since_us: status.since_us + Math.round(micros) }
+      on.status(status)
+      const seconds = Math.round(Math.abs(micros) / 1e5) / 10
+      event('clock_step', `the clock of the device went ${seconds} s ${micros > 0 ? 'forward' : 'back'}`, {
+        step_ms: Math.round(micros / 1000),
+      })
     },
     setSegment(socket) {
       segment = socket

@@ -2,6 +2,7 @@
 // end. Nothing native is loaded here and no picture is touched: cameras and the model live in processes of their own.
 import { openBundle } from '../deploy/bundle.ts'
 import { makeCameras } from './camera-list.ts'
+import { watchClock } from './clock-watch.ts'
 import { commands, help, readCommand } from './command-line.ts'
 import { makeJudge } from './facts/judge.ts'
 import { greet } from './greeting.ts'
@@ -69,6 +70,13 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
   })
   known.watch(cameras, inference, painter)
   const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
+  const unwatchClock = watchClock((micros) => {
+    log.warn(
+      { step_ms: Math.round(micros / 1000) },
+      'the clock was set, or the machine slept: times before this are off by so much',
+    )
+    for (const camera of cameras.all()) camera.clockStepped(micros)
+  })
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const reloading = startReloading(config, {
     file,
@@ -90,6 +98,7 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
     if (code) log.fatal(why)
     else log.info(`ending: ${why}`)
     clearInterval(stats)
+    unwatchClock()
     reloading.stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), outbox.close(), broker?.close()])

@@ -129,7 +129,9 @@ export interface CameraEvent {
   sequence: number
   camera: string
   at_us: number
-  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled' | 'zone_blocked' | 'zone_clear'
+  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled' | 'zone_blocked' | 'zone_clear' | 'clock_step'
+  /** How far the device's clock was set, for `clock_step`: times before it are off by so much. */
+  step_ms?: number
   /** Name of the zone, for zones. */
   zone?: string
   detail: string

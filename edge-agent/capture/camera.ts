@@ -182,7 +182,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     heard.heard()
     frames++
     if (frames === 1) {
-      tell({ type: 'online', picture, chosen: chosenElements(elements) })
+      tell({ type: 'online', picture })
+      setTimeout(() => tell({ type: 'chosen', chosen: chosenElements(elements) }), 500) // the bus is behind the frames
       if (loops(camera)) pipeline.seek(0, segmentSeek)
     }
     choice.add({ number: frames, pts, ...timesOf(pts), buffer })

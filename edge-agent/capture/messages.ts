@@ -28,7 +28,9 @@ export type ToCamera =
 
 export type FromCamera =
   /** The first frame is there. */
-  | { type: 'online'; picture: CameraPicture; chosen: Chosen }
+  | { type: 'online'; picture: CameraPicture }
+  /** A moment later: what GStreamer took for the heavy work. */
+  | { type: 'chosen'; chosen: Chosen }
   /** The JPEG of a frame that the model was given. */
   | { type: 'picture'; frame: number; jpeg: Uint8Array }
   /** Twice a second: a sign of life with the frames so far. */

@@ -69,8 +69,12 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
 }
 
 /** Starts an agent and waits until it listens. */
-export async function startAgent(config: string, flags: string[] = []): Promise<RunningAgent> {
-  const { process: agent, log, complaints, ended, save } = await runAgent(config, flags)
+export async function startAgent(
+  config: string,
+  flags: string[] = [],
+  env: Record<string, string> = {},
+): Promise<RunningAgent> {
+  const { process: agent, log, complaints, ended, save } = await runAgent(config, flags, env)
   const listening = () => log.find(({ msg }) => msg === 'listening')
   await vi.waitUntil(() => listening() || agent.exitCode !== null, { timeout: 20_000 })
   const places = listening()
