@@ -40,7 +40,7 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
   const cameras = makeCameras({ input: manifest.input, log }, openSwitches(state, log))
 
   const painter = makePainter(log)
-  const access = openAccess(config, state)
+  const access = openAccess(config, state, log)
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
   const { setEnabled, setWatched } = cameras
   const mqtt = connectMqtt({ ...config, mqtt: { ...config.mqtt, ...broker?.login } }, { own: broker, outbox, log, setEnabled })

@@ -19,15 +19,25 @@ export interface Broker {
 
 /** Ids of clients may be as long as MQTT 3.1.1 allows; aedes keeps to the 23 letters of 3.1. */
 const longestClientId = 65_535
+/** What a client may send before it is let in: its name, password and will. */
+const longestIntroduction = 128 * 1024
+const mostConnections = 256
 
 /** Opens the broker on the configured port, or on the next free one from 1883. */
 export async function openBroker({ host, port }: Config['broker'], access: Access): Promise<Broker> {
   const login = { username: '$agent', password: randomBytes(24).toString('base64url') } // no user can have that name
   const aedes = await Aedes.createBroker({ maxClientsIdLength: longestClientId, ...doorOf(host, access, login) })
+  const admitted = new WeakSet<object>()
+  aedes.on('client', ({ conn }) => admitted.add(conn))
   const server = createServer((socket) => {
     socket.setNoDelay(true)
+    // aedes gathers a whole packet, up to 256 MB, before it asks who sends it.
+    socket.on('readable', () => {
+      if (socket.bytesRead > longestIntroduction && !admitted.has(socket)) socket.destroy()
+    })
     aedes.handle(socket)
   })
+  server.maxConnections = mostConnections
   const taken = await listen(server, { host, port, from: 1883, setting: 'broker.port' })
   return {
     url: `mqtt://${taken.reach}:${taken.port}`,

@@ -2,6 +2,7 @@
 // the agent's own broker) that only this machine reaches is open while nobody is configured; every other one is closed.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Config } from '../config.ts'
+import type { Log } from '../log.ts'
 import { countAttempts } from './attempts.ts'
 import { checkPassword, nobodysHash } from './passwords.ts'
 
@@ -63,7 +64,7 @@ export const hashToken = (token: string) => createHash('sha256').update(token).d
 export const makeToken = () => tokenPrefix + randomBytes(32).toString('base64url')
 
 /** Where a door of the config needs it, the operator token is made. */
-export function openAccess(config: Config, store: Store): Access {
+export function openAccess(config: Config, store: Store, log: Log): Access {
   const doors = [config.http.host, ...(config.mqtt.url ? [] : [config.broker.host])]
   let { users, tokens } = config.access
   const anybody = () => users.length > 0 || tokens.length > 0
@@ -108,6 +109,7 @@ export function openAccess(config: Config, store: Store): Access {
       attempts.failed(address) // until it has turned out well: many tries at once count too
       const person = await find(name, password)
       if (person) attempts.succeeded(address)
+      else log.warn({ address }, 'sign-in refused')
       return { person, waitS: 0 }
     },
     open(person) {

@@ -11,6 +11,7 @@ import type { Reloaded } from '../reload.ts'
 import { publicConfig } from '../secrets.ts'
 import type { CameraStatus, Result, Stats } from '../wire.ts'
 import type { Access, Person } from './access.ts'
+import type { Door } from './door.ts'
 import { described, message } from './openapi.ts'
 import { Problem, problem, problemType } from './problem.ts'
 import { serveSession } from './session.ts'
@@ -24,6 +25,8 @@ export interface ApiSurroundings {
   /** Address of the broker in use. */
   broker: string
   setEnabled(camera: string, enabled: boolean): void
+  /** Takes care of a connection without an end. */
+  hold: Door['hold']
   /** Reads the settings again. */
   reload(): Promise<Reloaded>
 }
@@ -61,7 +64,7 @@ const noCamera = refusal('There is no such camera, or it has given nothing yet.'
 
 /** Adds the API to the site. Who may use it is checked before. */
 export function serveApi(site: Site, around: ApiSurroundings): void {
-  const { config, known, streams, broker, setEnabled, reload } = around
+  const { config, known, streams, broker, setEnabled, hold, reload } = around
   site.use(
     '/api/*',
     bodyLimit({
@@ -181,6 +184,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
         const { camera } = statusOf(context.req.valid('param').camera)
         const body = streams.open(camera, view, () => context.env.incoming.destroy())
         if (!body) throw problem(503, `${mostStreams} streams are watched already`, { 'retry-after': '10' })
+        hold(context.env.incoming, context.req.path)
         return context.body(body, 200, fresh(streamType)) as never
       },
     )

@@ -5,8 +5,15 @@ import { parse } from 'hono/utils/cookie'
 import { type Access, type Person, type Role, same } from './access.ts'
 import { refuse } from './guard.ts'
 
-/** `path`: as it is routed, for an address can be written in many ways. */
-export type Door = (request: IncomingMessage, path: string) => Admission
+export interface Door {
+  /** `path`: as it is routed, for an address can be written in many ways. */
+  admit(request: IncomingMessage, path: string): Admission
+  /** A connection without an end: it is broken off when whoever opened it signed out, or may no longer come in. */
+  hold(request: IncomingMessage, path: string): void
+  close(): void
+}
+
+const lookAgainMs = 5000
 
 export interface Admission {
   /** Undefined: nobody that is known, which does where nothing is told. */
@@ -35,8 +42,8 @@ function needed(method: string, path: string): Role | undefined {
 }
 
 /** The check of a server that listens on `host` and is known under `names`. */
-export function openDoor(access: Access, host: string, names: readonly string[]): Door {
-  return (request, path) => {
+export function openDoor(access: Access, host: string, names: readonly string[], everyMs = lookAgainMs): Door {
+  function admit(request: IncomingMessage, path: string): Admission {
     const { headers, method = 'GET' } = request
     const elsewhere = refuse(headers, names)
     if (elsewhere) return { person: undefined, refused: { status: elsewhere.status, detail: elsewhere.reason } }
@@ -51,6 +58,20 @@ export function openDoor(access: Access, host: string, names: readonly string[])
         return refused(403, `Expected in ${proofHeader} the proof that /api/session tells`)
     }
     return { person }
+  }
+
+  const held = new Map<IncomingMessage, string>()
+  const looking = setInterval(() => {
+    for (const [request, path] of held) if (admit(request, path).refused) request.socket.destroy()
+  }, everyMs)
+
+  return {
+    admit,
+    hold(request, path) {
+      held.set(request, path)
+      request.socket.once('close', () => held.delete(request))
+    },
+    close: () => clearInterval(looking),
   }
 }
 

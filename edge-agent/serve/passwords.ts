@@ -8,7 +8,7 @@ const hashBytes = 32
 /** Who comes when so many wait is sent away. */
 const mostWaiting = 16
 
-export const hashForm = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{22,})$/
+export const hashForm = /^\$scrypt\$ln=(1[0-7]),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{22,})$/
 
 const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 

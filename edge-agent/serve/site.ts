@@ -26,7 +26,7 @@ export interface Site {
   close(): Promise<void>
 }
 
-export interface SiteSurroundings extends Omit<ApiSurroundings, 'config'> {
+export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold'> {
   sockets: SocketOutput
   metrics: Metrics
   log: Log
@@ -41,7 +41,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   const { known, metrics, access, sockets, log } = around
   const { host, port, names, cert, key } = config.http
   let running = config
-  const admit = openDoor(access, host, names)
+  const door = openDoor(access, host, names)
   const site: App = new OpenAPIHono<SiteEnv>({
     defaultHook: (result, context) => {
       if (result.success) return
@@ -72,7 +72,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     }),
   )
   site.use(async (context, next) => {
-    const { person, refused } = admit(context.env.incoming, context.req.path)
+    const { person, refused } = door.admit(context.env.incoming, context.req.path)
     if (refused?.status === 401) throw problem(401, refused.detail, { 'www-authenticate': 'Bearer' })
     if (refused) throw problem(refused.status, refused.detail)
     context.set('person', person)
@@ -80,7 +80,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   })
 
   serveHealth(site, known, metrics)
-  serveApi(site, { ...around, config: () => running })
+  serveApi(site, { ...around, config: () => running, hold: door.hold })
   serveDocument(site)
   servePage(site)
 
@@ -94,8 +94,11 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     // Node listens no longer on a socket that asks for an upgrade; one that breaks must not take the agent with it.
     socket.on('error', () => socket.destroy())
     const path = (request.url ?? '').split('?')[0]!
-    const { refused } = admit(request, path)
-    if (!refused && path === '/ws') return sockets.upgrade(request, socket, head)
+    const { refused } = door.admit(request, path)
+    if (!refused && path === '/ws') {
+      door.hold(request, path)
+      return sockets.upgrade(request, socket, head)
+    }
     const { status, detail } = refused ?? { status: 404, detail: 'The WebSocket is at /ws' }
     const body = problemText(status, detail)
     const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'connection: close', `content-type: ${problemType}`]
@@ -111,6 +114,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     close: () =>
       new Promise((closed) => {
         certificate?.stop()
+        door.close()
         server.close(() => closed())
         server.closeAllConnections()
       }),

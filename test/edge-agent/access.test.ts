@@ -1,9 +1,11 @@
 // Who gets in, and what for: over real HTTP, WebSockets and MQTT.
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { connectAsync } from 'mqtt'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { openLog } from '../../edge-agent/log.ts'
 import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
 import { parseConfig } from '../../edge-agent/read-config.ts'
 import { hashToken, makeToken, openAccess } from '../../edge-agent/serve/access.ts'
@@ -170,6 +172,22 @@ describe('a closed door', () => {
     await once(socket, 'open')
   })
 
+  test('breaks off what was open when its session ends', async () => {
+    const { ask, site } = await open(closed)
+    const { cookie, proof } = await signIn(made!, 'bob', 'battery staple')
+    const socket = new WebSocket(new URL('ws', site.url.replace('http', 'ws')), { headers: { cookie } })
+    await once(socket, 'open')
+    const stream = await ask('api/cameras/front/picture.mjpg', { headers: { cookie } })
+    const ended = stream.body!.pipeTo(new WritableStream()).catch(() => 'broken off')
+    const other = new WebSocket(new URL('ws', site.url.replace('http', 'ws')), bearer(token.operator))
+    await once(other, 'open')
+    const gone = once(socket, 'close')
+    expect((await ask('api/session', { method: 'DELETE', headers: { cookie, [proofHeader]: proof } })).status).toBe(204)
+    await gone
+    expect(await ended).toBe('broken off')
+    expect(other.readyState).toBe(WebSocket.OPEN)
+  })
+
   test('is closed for whoever is no longer in the settings', async () => {
     const { ask, access } = await open(closed)
     expect((await ask('api/cameras', bearer(token.viewer))).status).toBe(200)
@@ -285,7 +303,7 @@ describe("the agent's own broker", () => {
   afterEach(async () => broker?.close())
   const openClosed = async (text: string) => {
     const config = parseConfig({ name: 'agent.yaml', text }, {}, [])
-    const access = openAccess(config, memoryStore())
+    const access = openAccess(config, memoryStore(), openLog('fatal'))
     broker = await openBroker({ ...config.broker, port: 0 }, access)
     return { access, broker }
   }
@@ -303,6 +321,17 @@ describe("the agent's own broker", () => {
     const client = await join('', access.fresh)
     await client.publishAsync('roadmask/d/front/enabled/set', 'OFF', { qos: 1 })
     await client.endAsync()
+  })
+
+  test('lets go of a stranger who sends without an end', async () => {
+    const { broker } = await openClosed(closed)
+    const socket = connect(broker.port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f])) // CONNECT of 256 MB
+    const feed = setInterval(() => socket.writable && socket.write(Buffer.alloc(64 * 1024)), 10)
+    await new Promise<void>((gone) => socket.once('close', () => gone()))
+    clearInterval(feed)
+    expect(socket.bytesWritten).toBeLessThan(2 ** 22)
   })
 
   test('lets a viewer subscribe and not publish', async () => {

@@ -71,7 +71,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   const sockets = serveSockets({ config, model: 'run-1', statuses, log, watched: (yes) => watched.push(yes) })
   const painter = makePainter(log)
   const streams = serveStreams({ painter, log, watched: (yes) => watched.push(yes) })
-  const access = openAccess(config, store)
+  const access = openAccess(config, store, log)
   const metrics = startMetrics({ known, model: 'run-1' })
   const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
   const site = await openSite(config, {

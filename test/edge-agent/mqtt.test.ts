@@ -25,7 +25,7 @@ let wishes: [string, boolean][]
 
 beforeAll(async () => {
   mosquitto = await startMosquitto()
-  own = await openBroker({ host: '127.0.0.1', port: 0 }, openAccess(parseConfig(undefined, {}, []), memoryStore()))
+  own = await openBroker({ host: '127.0.0.1', port: 0 }, openAccess(parseConfig(undefined, {}, []), memoryStore(), log))
 })
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'roadmask-'))
