@@ -55,11 +55,25 @@ const types: Record<string, string> = {
   html: 'text/html; charset=utf-8',
 }
 
-/** A client for S3 alone. Region and credentials are found as every AWS tool finds them. */
-export function openS3(region?: string): S3Client {
+/**
+ * A client for S3. Region and credentials are found as every AWS tool finds them. Throws what is missing: a region, or
+ * credentials where they will be needed.
+ */
+export async function openS3(region: string | undefined, { needed = true } = {}): Promise<S3Client> {
   // It warns of coming versions on Node 20; ours are pinned.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-  return new S3Client(region ? { region } : {})
+  const s3 = new S3Client(region ? { region } : {})
+  await s3.config.region().catch((cause: unknown) => {
+    throw new Error('Expected a region of AWS, found none: name it by --region or AWS_REGION, for example eu-west-1', { cause })
+  })
+  if (needed)
+    await s3.config.credentials().catch((cause: unknown) => {
+      throw new Error(
+        'Expected credentials of AWS, found none: aws configure or aws sso login, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+        { cause },
+      )
+    })
+  return s3
 }
 
 /** Sizes of all objects below a place, by their keys. */

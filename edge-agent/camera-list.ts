@@ -14,6 +14,7 @@ export interface CameraList {
   setSegment(socket: string): void
   /** Whether anybody of a kind looks at the pictures. */
   setWatched(by: 'pages' | 'streams'): (watched: boolean) => void
+  wantPicture(name: string): void
   stop(): Promise<void>
 }
 
@@ -74,6 +75,7 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
       switches.set(one.config, enabled)
       one.camera.setEnabled(enabled)
     },
+    wantPicture: (name) => running.find(({ camera }) => camera.name === name)?.camera.wantPicture(),
     setSegment(socket) {
       segment = socket
       for (const { camera } of running) camera.setSegment(socket)

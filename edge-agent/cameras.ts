@@ -27,6 +27,8 @@ export interface Camera {
   setSegment(socket: string): void
   /** Whether anybody looks at the pictures. */
   setWatched(watched: boolean): void
+  /** A picture of the next frame, soon. */
+  wantPicture(): void
   stop(): Promise<void>
 }
 
@@ -220,6 +222,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       watched = yes
       child?.send({ type: 'watched', watched })
     },
+    wantPicture: () => child?.send({ type: 'want-picture' }),
     async stop() {
       stopped = true
       clearInterval(watch)

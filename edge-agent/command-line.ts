@@ -24,6 +24,7 @@ export function readCommand(words: readonly string[]): Command {
 /** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
 export const commands: Record<string, (args: string[]) => Promise<void>> = {
   check: async (args) => (await import('./check.ts')).check(args),
+  'export-frames': async (args) => (await import('./collect/export-frames.ts')).exportFrames(args),
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
   user: async (args) => (await import('./credentials.ts')).makeCredential('user', args),
   token: async (args) => (await import('./credentials.ts')).makeCredential('token', args),
@@ -38,6 +39,7 @@ export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and
   npm run agent -- --config FILE                  settings from a YAML file
   npm run agent -- check FILE                     what these settings would run, and whether they are right (exit code 0, or 2)
   npm run agent -- replay --help                  a video, pictures or a recording through a bundle, for regression tests
+  npm run agent -- export-frames --help           hard frames of this device as a labelling job's input
   npm run agent -- user NAME --role operator      the config's line for somebody with a password (or --role viewer)
   npm run agent -- token NAME --role viewer       the same for a program, with an API token
 

@@ -173,6 +173,29 @@ export const Config = z
         timeout_ms: z.int().min(1000).default(15_000),
       })
       .prefault({}),
+    record: z
+      .strictObject({
+        enabled: z.boolean().default(false),
+        folder: z.string().min(1).optional(),
+        masks_per_second: z.number().positive().max(1000).default(5),
+        pictures: z.boolean().default(false),
+        max_mib: z.int().min(8).default(1024),
+        max_hours: z.number().positive().default(72),
+      })
+      .prefault({}),
+    collect: z
+      .strictObject({
+        enabled: z.boolean().default(false),
+        confidence_below: z.number().min(0).max(1).default(0.95),
+        changed_above: z.number().min(0).max(100).default(15),
+        random_per_day: z.int().min(0).max(10_000).default(10),
+        per_day: z.int().min(1).default(50),
+        min_seconds: z.number().min(0).default(30),
+        max_mib: z.int().min(1).default(256),
+        blur: z.boolean().default(false),
+        upload_kib_per_second: z.int().min(0).default(0),
+      })
+      .prefault({}),
   })
   .superRefine((config, context) => {
     const refuse = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path: [...path], message })
@@ -181,6 +204,12 @@ export const Config = z
       if (first !== i) refuse(['cameras', i, 'name'], `"${name}" is the name of camera ${first + 1} already`)
     })
     const { mqtt, broker, http, access } = config
+    for (const [key, wants] of [
+      ['collect', config.collect.enabled],
+      ['record', config.record.enabled && config.record.pictures],
+    ] as const)
+      if (wants && config.preview.fps === 0)
+        refuse(['preview', 'fps'], `"${key}" needs pictures, but "preview.fps: 0" makes none`)
     access.users.forEach(({ name }, i) => {
       const first = access.users.findIndex((other) => other.name === name)
       if (first !== i) refuse(['access', 'users', i, 'name'], `"${name}" is the name of user ${first + 1} already`)

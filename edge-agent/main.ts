@@ -3,6 +3,7 @@
 import { openBundle } from '../deploy/bundle.ts'
 import { makeCameras } from './camera-list.ts'
 import { watchClock } from './clock-watch.ts'
+import { keepHardFrames } from './collect/hard-frames.ts'
 import { commands, help, readCommand } from './command-line.ts'
 import { makeJudge } from './facts/judge.ts'
 import { greet } from './greeting.ts'
@@ -17,6 +18,7 @@ import { openOutbox } from './publish/outbox.ts'
 import { toAll } from './publish/output.ts'
 import { serveSockets } from './publish/websocket.ts'
 import { ConfigError, configPath, readConfig } from './read-config.ts'
+import { makeRecorder } from './record/recorder.ts'
 import { startReloading } from './reload.ts'
 import { makeResults } from './results.ts'
 import { openAccess } from './serve/access.ts'
@@ -47,11 +49,35 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
   const { statuses } = known
   const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })
-  const out = toAll([mqtt, sockets, streams], outbox.number)
-  known.ask(() => ({ mqtt: mqtt.counts(), websocket: sockets.counts(), streams: streams.counts() }))
+  const recorder = makeRecorder(config, state.folder, log)
+  const hardFrames = keepHardFrames(config, {
+    state: state.folder,
+    classes: manifest.classes,
+    wantPicture: cameras.wantPicture,
+    log,
+  })
+  const out = toAll([mqtt, sockets, streams, recorder, hardFrames], outbox.number)
+  known.ask(() => ({
+    mqtt: mqtt.counts(),
+    websocket: sockets.counts(),
+    streams: streams.counts(),
+    ...recorder.counts(),
+    ...hardFrames.counts(),
+  }))
   const reload = () => reloading.reload()
   const metrics = startMetrics({ known, model: manifest.name })
-  const site = await openSite(config, { known, metrics, access, sockets, streams, broker: mqtt.url, setEnabled, reload, log })
+  const site = await openSite(config, {
+    known,
+    metrics,
+    access,
+    sockets,
+    streams,
+    hardFrames,
+    broker: mqtt.url,
+    setEnabled,
+    reload,
+    log,
+  })
 
   const judge = makeJudge(config.cameras, out.event)
   const results = makeResults(manifest, judge, (message) => {

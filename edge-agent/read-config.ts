@@ -63,6 +63,7 @@ export async function readConfig(file: string | undefined, env: NodeJS.ProcessEn
   const { config, where } = parse(path && text !== undefined ? { name: basename(path), text } : undefined, env, flags)
   const folders = [path && dirname(path), process.cwd()]
   config.bundle = find(config.bundle, folders)
+  if (config.record.folder) config.record.folder = find(config.record.folder, folders)
   if (config.state_dir) config.state_dir = find(config.state_dir, folders)
   for (const camera of config.cameras)
     if (sourceKind(camera.source) === 'file') camera.source = `file:${find(camera.source.slice('file:'.length), folders)}`

@@ -37,7 +37,17 @@ export interface ReloadSurroundings {
 }
 
 /** What can change while the agent runs, with all that stands below it. */
-const live = ['access', 'cameras', 'preview', 'log', 'mqtt.masks_per_second', 'mqtt.results_per_second', 'mqtt.stats_every_s']
+const live = [
+  'access',
+  'cameras',
+  'preview',
+  'log',
+  'mqtt.masks_per_second',
+  'mqtt.results_per_second',
+  'mqtt.stats_every_s',
+  'record',
+  'collect',
+]
 
 const isLive = (key: string) => live.some((start) => key === start || key.startsWith(`${start}.`))
 

@@ -8,7 +8,7 @@ import { rateLimit } from '../publish/rate-limit.ts'
 import { withoutSecrets } from '../redact.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import type { Region } from '../wire.ts'
-import { captureClock, systemClocks } from './capture-clock.ts'
+import { captureClock } from './capture-clock.ts'
 import { yuvMeaning, yuvToRgb } from './colour.ts'
 import { chosenElements } from './elements.ts'
 import { type Frame, frameChoice } from './frame-choice.ts'
@@ -38,6 +38,7 @@ let playing: Pipeline | undefined
 let segment: Socket | undefined
 let asked = false
 let watched = false
+let wanted = false
 let giveFrame: (() => void) | undefined
 
 const tell = (message: FromCamera) => process.connected && process.send?.(message)
@@ -115,13 +116,13 @@ function pullAll(
   pull()
 }
 
-/** Capture times of a replay, the same in each. */
+/** Capture times of a replay, the same in each, on both clocks: what takes time counts the video's. */
 function mediaTimes({ frames }: Replay): ReturnType<typeof captureClock> {
   let count = 0
-  return (pts) => ({
-    monotonicMicros: systemClocks.monotonicMicros(),
-    wallMicros: frames?.[count++]?.capturedMicros ?? Number(pts / 1000n),
-  })
+  return (pts) => {
+    const micros = frames?.[count++]?.capturedMicros ?? Number(pts / 1000n)
+    return { monotonicMicros: micros, wallMicros: micros }
+  }
 }
 
 function play(start: Start, picture: CameraPicture, hardware: Hardware) {
@@ -172,7 +173,9 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   /** Lets the next frame through to the JPEG encoder where it is time for a picture. */
   const openWhenDue = (pts: bigint) => {
     const everyMs = 1000 / (watched ? preview.fps : Math.min(preview.fps, unwatchedFps))
-    if (performance.now() - openedMs < everyMs * 0.9) return // frames come in steps: rather one early than each one late
+    // Frames come in steps: rather one early than each one late.
+    if (!wanted && performance.now() - openedMs < everyMs * 0.9) return
+    wanted = false
     openedMs = performance.now()
     openedAt = pts
     openShutter(true)
@@ -260,6 +263,7 @@ process.on('message', (message: ToCamera) => {
   if (message.type === 'start') start(message).catch((error: Error) => lost(error.message))
   if (message.type === 'segment') connectTo(message.socket)
   if (message.type === 'watched') watched = message.watched
+  if (message.type === 'want-picture') wanted = true
   if (message.type === 'stop') end()
 })
 process.on('disconnect', end) // main has died

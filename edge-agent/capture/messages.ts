@@ -24,6 +24,8 @@ export type ToCamera =
   | { type: 'segment'; socket: string }
   /** Whether anybody looks: pictures for people are made at full rate only then. */
   | { type: 'watched'; watched: boolean }
+  /** A picture of the next frame is wanted, whoever looks. */
+  | { type: 'want-picture' }
   | { type: 'stop' }
 
 export type FromCamera =

@@ -1,8 +1,9 @@
 // What stands in a recording: an MCAP file (https://mcap.dev/spec) with a channel for each kind of message of each camera, as
 // JSON. Masks and pictures are foxglove.CompressedImage, which Foxglove shows as they are:
 // https://docs.foxglove.dev/docs/sdk/schemas/compressed-image
-import { createReadStream } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
 import { McapStreamReader } from '@mcap/core'
+import { messagesSchemaFile } from '../paths.ts'
 
 export type Kind = 'mask' | 'picture' | 'result' | 'event' | 'status' | 'stats'
 
@@ -20,17 +21,45 @@ const compressedImage = {
     format: { type: 'string', description: 'png or jpeg' },
   },
 }
-/** The messages of edge-agent/wire.ts, which describes their fields. */
-const ofWire = (title: string) => ({ name: `roadmask.${title}`, schema: { title: `roadmask.${title}`, type: 'object' } })
 
-/** Name and JSON Schema of each kind. */
-export const schemas: Record<Kind, { name: string; schema: object }> = {
-  mask: { name: 'foxglove.CompressedImage', schema: compressedImage },
-  picture: { name: 'foxglove.CompressedImage', schema: compressedImage },
-  result: ofWire('Result'),
-  event: ofWire('CameraEvent'),
-  status: ofWire('CameraStatus'),
-  stats: ofWire('Stats'),
+/** The type of edge-agent/wire.ts that each kind is, as messages.schema.json describes it. */
+const types = { result: 'Result', event: 'CameraEvent', status: 'CameraStatus', stats: 'Stats' } as const
+
+/** Name and JSON Schema of a kind. */
+export function schemaOf(kind: Kind): { name: string; schema: object } {
+  if (kind === 'mask' || kind === 'picture') return { name: compressedImage.title, schema: compressedImage }
+  const { definitions } = JSON.parse(readFileSync(messagesSchemaFile, 'utf8')) as { definitions: Record<string, Schema> }
+  return { name: `roadmask.${types[kind]}`, schema: plain(definitions[types[kind]]!, definitions)! }
+}
+
+interface Schema {
+  type?: string
+  description?: string
+  $ref?: string
+  properties?: Record<string, Schema>
+  items?: Schema | Schema[]
+}
+
+/**
+ * A schema as Foxglove takes it, which shows nothing of a channel whose schema has more: numbers, words, truths, objects of
+ * named fields, and lists of those. Other fields are left out of the schema; they stand in the messages all the same.
+ */
+function plain({ $ref, ...schema }: Schema, definitions: Record<string, Schema>): Schema | undefined {
+  if ($ref) return plain({ ...definitions[$ref.split('/').at(-1)!], ...schema }, definitions)
+  const { type, description, properties, items } = schema
+  const said = { ...(type && { type }), ...(description && { description }) }
+  if (type === 'object' && properties) {
+    const fields = Object.entries(properties).map(([name, field]) => [name, plain(field, definitions)] as const)
+    return {
+      ...said,
+      properties: Object.fromEntries(fields.filter((field): field is [string, Schema] => field[1] !== undefined)),
+    }
+  }
+  if (type === 'array' && items) {
+    const item = plain(Array.isArray(items) ? items[0]! : items, definitions)
+    return item && item.type !== 'array' ? { ...said, items: item } : undefined
+  }
+  return ['boolean', 'string', 'number', 'integer'].includes(String(type)) ? said : undefined
 }
 
 /** A picture as a message. */

@@ -37,7 +37,7 @@ export type Site = OpenAPIHono<SiteEnv>
 /** What a client may send with a request. */
 const longestBody = 16 * 1024
 
-const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+export const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },
   description,
 })
@@ -49,7 +49,7 @@ export const refusals = {
   413: refusal('The body is too long.'),
   421: refusal('This machine is not known under the name that was asked.'),
 }
-const bytes = (type: string, description: string) => ({
+export const bytes = (type: string, description: string) => ({
   content: { [type]: { schema: z.custom<Uint8Array>().openapi({ type: 'string', format: 'binary' }) } },
   description,
 })

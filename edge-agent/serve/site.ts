@@ -5,11 +5,13 @@ import { getRequestListener } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import type { HardFrames } from '../collect/hard-frames.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { SocketOutput } from '../publish/websocket.ts'
 import { type ApiSurroundings, type Site as App, type SiteEnv, serveApi } from './api.ts'
 import { openDoor } from './door.ts'
+import { serveHardFrames } from './hard-frames.ts'
 import { serveHealth } from './health.ts'
 import { listen } from './listen.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,6 +31,7 @@ export interface Site {
 export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold'> {
   sockets: SocketOutput
   metrics: Metrics
+  hardFrames: HardFrames
   log: Log
 }
 
@@ -81,6 +84,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
 
   serveHealth(site, known, metrics)
   serveApi(site, { ...around, config: () => running, hold: door.hold })
+  serveHardFrames(site, around.hardFrames, (name) => known.statuses().some(({ camera }) => camera === name))
   serveDocument(site)
   servePage(site)
 

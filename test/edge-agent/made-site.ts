@@ -1,4 +1,8 @@
 // The agent's HTTP server for real, over made messages.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type HardFrames, keepHardFrames } from '../../edge-agent/collect/hard-frames.ts'
 import type { Config } from '../../edge-agent/config.ts'
 import type { Known } from '../../edge-agent/known.ts'
 import { openLog } from '../../edge-agent/log.ts'
@@ -42,6 +46,7 @@ export interface MadeSite {
   sockets: SocketOutput
   streams: StreamOutput
   painter: Painter
+  hardFrames: HardFrames
   /** What is known; to be changed by the test. */
   now: { ready: boolean; latest: MaskMessage | undefined; reloaded: Reloaded }
   watched: boolean[]
@@ -74,12 +79,16 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   const access = openAccess(config, store, log)
   const metrics = startMetrics({ known, model: 'run-1' })
   const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
+  const state = await mkdtemp(join(tmpdir(), 'roadmask-'))
+  const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))
+  const hardFrames = keepHardFrames(config, { state, classes, wantPicture() {}, log })
   const site = await openSite(config, {
     known,
     metrics,
     access,
     sockets,
     streams,
+    hardFrames,
     broker: 'mqtt://u:p@10.0.0.2',
     setEnabled,
     reload: async () => now.reloaded,
@@ -93,14 +102,16 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     sockets,
     streams,
     painter,
+    hardFrames,
     now,
     watched,
     switched,
     fresh: access.fresh,
     ask: (path, init) => fetch(new URL(path, site.url), init),
     async close() {
-      await Promise.all([sockets.close(), streams.close(), painter.stop()])
+      await Promise.all([sockets.close(), streams.close(), hardFrames.close(), painter.stop()])
       await site.close()
+      await rm(state, { recursive: true })
     },
   }
 }

@@ -13,18 +13,7 @@ export interface Clients {
 
 /** Opens them. Throws what is missing: a region, or credentials where they will be needed. */
 export async function openClients(region: string | undefined, { needed = true } = {}): Promise<Clients> {
-  const s3 = openS3(region)
-  const configuration = region ? { region } : {}
-  const sagemaker = new SageMakerClient(configuration)
-  const found = await sagemaker.config.region().catch((cause: unknown) => {
-    throw new Error('Expected a region of AWS, found none: name it by --region or AWS_REGION, for example eu-west-1', { cause })
-  })
-  if (needed)
-    await sagemaker.config.credentials().catch((cause: unknown) => {
-      throw new Error(
-        'Expected credentials of AWS, found none: aws configure or aws sso login, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-        { cause },
-      )
-    })
-  return { sagemaker, s3, logs: new CloudWatchLogsClient(configuration), region: found }
+  const s3 = await openS3(region, { needed })
+  const configuration = { region: await s3.config.region() }
+  return { ...configuration, s3, sagemaker: new SageMakerClient(configuration), logs: new CloudWatchLogsClient(configuration) }
 }
