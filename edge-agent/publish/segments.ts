@@ -61,7 +61,9 @@ export function openSegments(folder: string, name: string): Found {
   let damaged = 0
   let file: number | undefined
 
-  const numbers = readdirSync(folder).flatMap((entry) => Number(pattern.exec(entry)?.[1] ?? []))
+  const numbers = readdirSync(folder)
+    .flatMap((entry) => pattern.exec(entry)?.[1] ?? [])
+    .map(Number)
   for (const segment of numbers.sort((a, b) => a - b)) {
     const bytes = readFileSync(pathOf(segment))
     let good = 0

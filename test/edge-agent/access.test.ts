@@ -1,7 +1,12 @@
 // Who gets in, and what for: over real HTTP, WebSockets and MQTT.
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { connectAsync } from 'mqtt'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -12,7 +17,9 @@ import { hashToken, makeToken, openAccess } from '../../edge-agent/serve/access.
 import { countAttempts } from '../../edge-agent/serve/attempts.ts'
 import { proofHeader } from '../../edge-agent/serve/door.ts'
 import { checkPassword, hashPassword, nobodysHash } from '../../edge-agent/serve/passwords.ts'
+import { writeBrightBundle } from '../bright-bundle.ts'
 import { type MadeSite, memoryStore, openMadeSite } from './made-site.ts'
+import { type RunningAgent, startAgent } from './running-agent.ts'
 
 const token = { viewer: makeToken(), operator: makeToken() }
 let closed: string
@@ -349,5 +356,59 @@ describe("the agent's own broker", () => {
     const operator = await join('ann', 'correct horse')
     await operator.publishAsync('roadmask/d/front/enabled/set', 'OFF', { qos: 1 })
     await Promise.all([agent.endAsync(), operator.endAsync()])
+  })
+})
+
+describe('the program', () => {
+  test('opened to the network prints an operator token, once and beside the log', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
+    await writeBrightBundle(join(dir, 'bundle'), { width: 96, height: 64 })
+    const config = `device: opened\nstate_dir: ${join(dir, 'kept')}\nbundle: ${join(dir, 'bundle')}\nbroker: { port: 0 }
+http: { host: 0.0.0.0 }\ncameras: [{ name: front, source: test }]`
+    const env = { ROADMASK_STATE_DIR: '' } // the one of the file, which outlives this agent
+    const first = await startAgent(config, [], env)
+    const printed = first.log.flatMap(({ msg }) => /rmt_[\w-]{43}/.exec(msg) ?? [])
+    expect(printed).toHaveLength(1)
+    expect(first.log.filter(({ level }) => level).some((line) => JSON.stringify(line).includes(printed[0]!))).toBe(false)
+    const cameras = (agent: RunningAgent, init = {}) => fetch(new URL('api/cameras', agent.url), init)
+    expect((await cameras(first)).status).toBe(401)
+    expect((await cameras(first, bearer(printed[0]!))).status).toBe(200)
+    await first.stop()
+    const second = await startAgent(config, [], env)
+    expect(second.log.filter(({ msg }) => msg.includes('rmt_'))).toEqual([])
+    expect((await cameras(second, bearer(printed[0]!))).status).toBe(200)
+    await second.stop()
+    await rm(dir, { recursive: true })
+  })
+
+  const run = async (args: string[], input = '') => {
+    const program = spawn(process.execPath, ['build/edge-agent/main.js', ...args])
+    program.stdin.end(input)
+    const [out, complaints, [code]] = await Promise.all([text(program.stdout), text(program.stderr), once(program, 'close')])
+    return { out, complaints, code }
+  }
+
+  test('makes lines for the config, which let in whom they should', async () => {
+    const user = await run(['user', 'ann', '--role', 'operator'], 'correct horse\n')
+    const { users } = parseConfig({ name: 'a.yaml', text: user.out }, {}, []).access
+    expect(users).toMatchObject([{ name: 'ann', role: 'operator' }])
+    expect(await checkPassword('correct horse', users[0]!.password)).toBe(true)
+    expect(user.out + user.complaints).not.toContain('correct horse')
+
+    const token = await run(['token', 'prometheus', '--role=viewer'])
+    const { tokens } = parseConfig({ name: 'a.yaml', text: token.out }, {}, []).access
+    expect(tokens).toEqual([{ name: 'prometheus', role: 'viewer', sha256: hashToken(/rmt_[\w-]+/.exec(token.complaints)![0]) }])
+    expect(token.out).not.toContain('rmt_')
+  })
+
+  test.each([
+    ['no role', ['user', 'ann'], 'Expected user NAME --role viewer, or --role operator'],
+    ['another role', ['token', 'ann', '--role', 'boss'], 'The role of the token: Invalid option'],
+    ['a name with a space', ['token', 'a b', '--role', 'viewer'], 'The name of the token: letters, digits'],
+    ['a short password', ['user', 'ann', '--role', 'viewer'], 'Expected a password of at least 8 characters, found 5'],
+  ])('refuses %s', async (_, args, message) => {
+    const { complaints, code, out } = await run(args, 'short\n')
+    expect(complaints).toContain(message)
+    expect([code, out]).toEqual([1, ''])
   })
 })
