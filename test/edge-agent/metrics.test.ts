@@ -11,7 +11,10 @@ import { maskOf } from './made-messages.ts'
 import { type MadeSite, openMadeSite } from './made-site.ts'
 
 let made: MadeSite | undefined
-afterEach(() => made?.close())
+afterEach(async () => {
+  await made?.close()
+  made = undefined
+})
 
 /** Value of a series; undefined where there is none. */
 const sample = (text: string, series: string) => {
