@@ -10,6 +10,12 @@ export interface Verdict {
   detail: string
 }
 
+/** What of a mask's facts is looked at. */
+type Judged = Pick<Result, 'captured_us' | 'confidence' | 'changed_percent'> & {
+  /** Whether the camera looks unlike what the model was trained on, and how much. */
+  drift?: { score: number; active: boolean }
+}
+
 /** Masks further apart than this differ because the world moved on. */
 const flickerWithinMicros = 500_000
 const dayMicros = 86_400_000_000
@@ -22,14 +28,15 @@ export function judgeFrames(random: () => number = Math.random) {
   /** Moments of chance: so many a day in the mean, each independent of the last (a Poisson process). */
   const nextDue = (now: number, perDay: number) => ({ micros: now - (Math.log(1 - random()) * dayMicros) / perDay, perDay })
 
-  return (result: Result, { confidence_below, changed_above, random_per_day }: Config['collect']): Verdict | undefined => {
-    const { captured_us: now, confidence, changed_percent } = result
+  return (result: Judged, { confidence_below, changed_above, random_per_day }: Config['collect']): Verdict | undefined => {
+    const { captured_us: now, confidence, changed_percent, drift } = result
     const gap = now - last
     last = now
     if (random_per_day === 0) due = undefined
     else if (due?.perDay !== random_per_day) due = nextDue(now, random_per_day)
 
     if (confidence < confidence_below) return { reason: 'unsure', detail: `confidence ${confidence}` }
+    if (drift?.active) return { reason: 'drift', detail: `drift ${drift.score}` }
     if (changed_percent !== undefined && changed_percent > changed_above && gap > 0 && gap < flickerWithinMicros)
       return { reason: 'flicker', detail: `${changed_percent} % of the mask changed in ${Math.round(gap / 1000)} ms` }
     if (!due || now < due.micros) return undefined

@@ -30,12 +30,18 @@ describe('a judge', () => {
   test.each([
     ['a sure one', {}, undefined],
     ['one the model is unsure of', { confidence: 0.5 }, { reason: 'unsure', detail: 'confidence 0.5' }],
+    [
+      'one unlike what the model was trained on',
+      { drift: { score: 1.5, active: true } },
+      { reason: 'drift', detail: 'drift 1.5' },
+    ],
+    ['one a little unlike it', { drift: { score: 0.9, active: false } }, undefined],
     ['one that jumps', { changed_percent: 20 }, { reason: 'flicker', detail: '20 % of the mask changed in 100 ms' }],
     ['one that moves', { changed_percent: 10 }, undefined],
   ])('finds %s', (_, facts, verdict) => {
     const judge = judgeFrames()
     judge(frameAt(1000).result, collect)
-    expect(judge(frameAt(1100, facts).result, collect)).toEqual(verdict)
+    expect(judge({ ...frameAt(1100).result, ...facts }, collect)).toEqual(verdict)
   })
 
   test('takes no jump from what changed while there were no masks', () => {
