@@ -5,10 +5,13 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import type { Known } from '../../edge-agent/known.ts'
 import { parseConfig } from '../../edge-agent/read-config.ts'
 import { readHardware } from '../../edge-agent/serve/hardware.ts'
-import { maskOf } from './made-messages.ts'
-import { type MadeSite, openMadeSite } from './made-site.ts'
+import { startMetrics } from '../../edge-agent/serve/metrics.ts'
+import type { OutputStats } from '../../edge-agent/wire.ts'
+import { maskOf, outputStats } from './made-messages.ts'
+import { type MadeSite, openMadeSite, stats } from './made-site.ts'
 
 let made: MadeSite | undefined
 afterEach(async () => {
@@ -66,6 +69,34 @@ test('counts go on when a camera process begins anew, and go with their camera',
   const text = await metrics.text()
   expect(text).not.toContain('camera="front"')
   expect(sample(text, 'roadmask_masks_total{camera="rear"}')).toBe(1)
+})
+
+test('what every way out dropped is counted with its reason', async () => {
+  const { mqtt, ...more } = outputStats
+  const outputs: OutputStats = {
+    ...more,
+    mqtt: {
+      ...mqtt,
+      dropped: { ...mqtt.dropped, slow_link: 3 },
+      outbox: { ...mqtt.outbox, dropped: { full: 4, old: 0, damaged: 0 } },
+    },
+    recorder: { dropped: { slow_disk: 5, fault: 0 } },
+    hard_frames: { kept: 1, bytes: 1, dropped: 6 },
+  }
+  const known: Known = {
+    statuses: () => [],
+    latest: () => undefined,
+    modelReady: () => true,
+    processes: () => ({}),
+    stats: async () => ({ ...stats, outputs }),
+  }
+  const text = await startMetrics({ known, model: 'run-1' }).text()
+  const dropped = (output: string, reason: string) =>
+    sample(text, `roadmask_messages_dropped_total{output="${output}",reason="${reason}"}`)
+  expect(dropped('mqtt', 'slow_link')).toBe(3)
+  expect(dropped('outbox', 'full')).toBe(4)
+  expect(dropped('recorder', 'slow_disk')).toBe(5)
+  expect(dropped('hard_frames', 'unkept')).toBe(6)
 })
 
 test('two scrapes at once do not mix', async () => {
