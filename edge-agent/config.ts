@@ -166,6 +166,13 @@ export const Config = z
           .default([]),
       })
       .prefault({}),
+    gps: z
+      .strictObject({
+        host: z.string().min(1).default('127.0.0.1'),
+        port: z.int().min(1).max(65535).default(2947),
+        max_age_s: z.number().positive().max(3600).default(10),
+      })
+      .optional(),
     segment: z
       .strictObject({
         max_batch: z.union([z.literal(1), z.literal(2), z.literal(4)]).default(4),

@@ -6,6 +6,7 @@ import { watchClock } from './clock-watch.ts'
 import { keepHardFrames } from './collect/hard-frames.ts'
 import { commands, help, readCommand } from './command-line.ts'
 import { makeJudge } from './facts/judge.ts'
+import { openGps } from './gps.ts'
 import { greet } from './greeting.ts'
 import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
@@ -27,6 +28,7 @@ import { openSite } from './serve/site.ts'
 import { openState } from './state.ts'
 import { openSwitches } from './switches.ts'
 import { notifySystemd } from './systemd.ts'
+import type { CameraEvent } from './wire.ts'
 
 const statsEveryMs = 10_000
 
@@ -79,15 +81,18 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
     log,
   })
 
-  const judge = makeJudge(config.cameras, out.event)
-  const results = makeResults(manifest, judge, (message) => {
-    if (!cameras.has(message.result.camera)) return
+  const gps = openGps(config.gps, log)
+  const event = (happened: CameraEvent) => out.event(gps.locate(happened))
+  const judge = makeJudge(config.cameras, event)
+  const results = makeResults(manifest, judge, (made) => {
+    if (!cameras.has(made.result.camera)) return
+    const message = { ...made, result: gps.locate(made.result) }
     known.mask(message)
     out.mask(message)
     metrics.mask(message.result)
   })
   const frames = (camera: string, count: number) => [known, metrics].map((part) => part.frames(camera, count))
-  const listener = { status: out.status, event: out.event, picture: results.picture, frames }
+  const listener = { status: out.status, event, picture: results.picture, frames }
   await cameras.run(config, listener)
   const inference = await startInference(config, log, {
     ready: cameras.setSegment,
@@ -126,6 +131,7 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
     clearInterval(stats)
     unwatchClock()
     reloading.stop()
+    gps.stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), outbox.close(), broker?.close()])
     state.close()

@@ -63,6 +63,24 @@ export interface CocoMask {
   counts: string
 }
 
+/** Where the machine is, by its GPS receiver, as gpsd tells it. */
+export interface Position {
+  /** Degrees, WGS 84. */
+  latitude: number
+  longitude: number
+  /** Above mean sea level; with a 3d fix only. */
+  altitude_m?: number
+  speed_mps?: number
+  /** Direction of travel, clockwise from true north. */
+  course_deg?: number
+  /** How good it is: without or with altitude; the receiver's estimate of the horizontal error; the satellites it used. */
+  fix: '2d' | '3d'
+  error_m?: number
+  satellites?: number
+  /** Age of the fix when this message was made. */
+  age_ms: number
+}
+
 /** Facts about one mask; topic `<p>/<camera>/result` and the header of a WebSocket mask message. */
 export interface Result {
   version: typeof wireVersion
@@ -100,6 +118,8 @@ export interface Result {
   /** Whether any of the zones is blocked. */
   blocked?: boolean
   rle?: CocoMask
+  /** Absent without a fix, or where GPS is not configured. */
+  position?: Position
   timings_ms: Timings
   /** Frames of this camera that were never segmented because a newer one was there, since the camera process started. */
   dropped: number
@@ -135,6 +155,8 @@ export interface CameraEvent {
   /** Name of the zone, for zones. */
   zone?: string
   detail: string
+  /** Where the machine was; absent as in a result. */
+  position?: Position
 }
 
 /** Topic `<p>/stats`, retained, every minute. */

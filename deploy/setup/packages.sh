@@ -8,9 +8,9 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   fonts-dejavu-core
 )
-# A broker, promtool, an RTSP server and its Python binding, a clock to set, a place for TensorFlow for Python, a linter for set-up itself, and systemd's
-# own tools, which a container lacks.
-test_packages=(mosquitto mosquitto-clients prometheus gir1.2-gst-rtsp-server-1.0 python3-gi python3-venv shellcheck systemd libfaketime)
+# A broker, promtool, a GPS daemon, an RTSP server and its Python binding, a clock to set, a place for TensorFlow for Python, a
+# linter for set-up itself, and systemd's own tools, which a container lacks.
+test_packages=(mosquitto mosquitto-clients prometheus gpsd gir1.2-gst-rtsp-server-1.0 python3-gi python3-venv shellcheck systemd libfaketime)
 
 # The browser that the tests use, or nothing.
 find_browser() {
