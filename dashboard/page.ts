@@ -190,6 +190,8 @@ const eventTexts: Record<CameraEvent['type'], string> = {
   camera_disabled: 'switched off',
   zone_blocked: 'zone blocked',
   zone_clear: 'zone clear',
+  drift_start: 'looks unlike the training pictures',
+  drift_end: 'looks like the training pictures again',
 }
 function onEvent({ camera, type, detail, at_us }: CameraEvent) {
   note(`${camera} ${eventTexts[type] ?? type}${detail && `: ${detail}`}`, at_us / 1000)

@@ -24,6 +24,23 @@ const Input = z.object({
   range: z.enum(['full', 'video']),
 })
 
+const Looks = z
+  .strictObject({
+    /** Names of the numbers that make a look, in the order of all lists here. */
+    numbers: z.array(z.string()).min(1),
+    /** How many pictures they were taken from. */
+    pictures: z.int(),
+    mean: z.array(z.number()),
+    deviation: z.array(z.number().positive()),
+    /** Looks of pictures that are unlike each other, so that every training picture is near one of them. */
+    examples: z.array(z.array(z.number())).min(1),
+    /** So near, in deviations, are 99 % of the training pictures. */
+    near: z.number().positive(),
+  })
+  .refine(({ numbers, mean, deviation, examples }) =>
+    [mean, deviation, ...examples].every(({ length }) => length === numbers.length),
+  )
+
 export const Manifest = z
   .strictObject({
     format: z.literal('roadmask-bundle'),
@@ -59,6 +76,8 @@ export const Manifest = z
         mean_iou_change: z.number().optional(),
       })
       .optional(),
+    /** What its training pictures look like, by deploy/picture-look.ts; absent in bundles of before. */
+    looks: Looks.optional(),
     /** What it was trained on, and under which licence. */
     data: z.array(
       z.strictObject({ name: z.string(), pictures: z.int(), fingerprint: z.string(), licence: z.string().optional() }),
@@ -87,6 +106,10 @@ const manifestFile = 'manifest.json'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
+/** A list of numbers on one line. */
+const textOf = (manifest: Manifest) =>
+  JSON.stringify(manifest, null, 2).replace(/\[[-\d\s.,e]+\]/g, (list) => list.replace(/\s+/g, ' '))
+
 /**
  * Writes a bundle: the files under their relative paths, and a manifest with their sizes and hashes.
  * It appears under `dir` as a whole or not at all; a bundle that was there before is replaced. Throws where something else
@@ -108,7 +131,7 @@ export async function writeBundle(
       await makeFolder(dirname(join(made, path)))
       await writeFile(join(made, path), bytes)
     }
-    await writeFile(join(made, manifestFile), `${JSON.stringify(whole, null, 2)}\n`)
+    await writeFile(join(made, manifestFile), `${textOf(whole)}\n`)
     const before = `${made}.before` // moved, since removing takes longer, and until then there would be none
     await rename(dir, before).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error

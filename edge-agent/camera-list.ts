@@ -25,7 +25,7 @@ interface Running {
 }
 
 /** Settings of a camera that change without a new process. */
-const besideProcess: (keyof CameraConfig)[] = ['enabled', 'zones', 'facts', 'mounting']
+const besideProcess: (keyof CameraConfig)[] = ['enabled', 'zones', 'facts', 'mounting', 'drift']
 
 const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
   Object.entries(config).filter(([key]) => !besideProcess.includes(key as keyof CameraConfig)),

@@ -2,7 +2,7 @@
 // a test holds the two together. Sizes are pixels; times carry their unit in the name.
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { FactSettings, Mounting, Zone } from './facts/settings.ts'
+import { DriftSettings, FactSettings, Mounting, Zone } from './facts/settings.ts'
 import { demoBundle } from './paths.ts'
 import { hashForm } from './serve/passwords.ts'
 import { sourceKind } from './source-kind.ts'
@@ -61,6 +61,7 @@ export const CameraConfig = z
     zones: z.array(Zone).max(32).default([]),
     facts: FactSettings.prefault({}),
     mounting: Mounting.optional(),
+    drift: DriftSettings.prefault({}),
   })
   .superRefine((camera, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message })
@@ -79,7 +80,8 @@ export const CameraConfig = z
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
     camera.zones.forEach(({ name }, i) => {
       const first = camera.zones.findIndex((other) => other.name === name)
-      if (first !== i) refuse(`zones`, `"${name}" is the name of zone ${first + 1} of "${camera.name}" already`)
+      const message = `"${name}" is the name of zone ${first + 1} of "${camera.name}" already`
+      if (first !== i) context.addIssue({ code: 'custom', path: ['zones', i, 'name'], message })
     })
   })
 

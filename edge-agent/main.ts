@@ -16,7 +16,7 @@ import { openBroker } from './publish/broker.ts'
 import { serveStreams } from './publish/mjpeg.ts'
 import { connectMqtt } from './publish/mqtt.ts'
 import { openOutbox } from './publish/outbox.ts'
-import { toAll } from './publish/output.ts'
+import { type NewEvent, toAll } from './publish/output.ts'
 import { serveSockets } from './publish/websocket.ts'
 import { ConfigError, configPath, readConfig } from './read-config.ts'
 import { makeRecorder } from './record/recorder.ts'
@@ -28,7 +28,6 @@ import { openSite } from './serve/site.ts'
 import { openState } from './state.ts'
 import { openSwitches } from './switches.ts'
 import { notifySystemd } from './systemd.ts'
-import type { CameraEvent } from './wire.ts'
 
 const statsEveryMs = 10_000
 
@@ -82,7 +81,7 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
   })
 
   const gps = openGps(config.gps, log)
-  const event = (happened: CameraEvent) => out.event(gps.locate(happened))
+  const event = (happened: NewEvent) => out.event(gps.locate(happened))
   const judge = makeJudge(config.cameras, event)
   const results = makeResults(manifest, judge, (made) => {
     if (!cameras.has(made.result.camera)) return

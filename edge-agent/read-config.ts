@@ -199,6 +199,7 @@ function expected(issue: z.core.$ZodIssue): string {
         number: 'a number',
         boolean: 'true or false',
         array: 'a list',
+        tuple: 'a list',
         object: 'keys',
       }[issue.expected as string] as string
     case 'invalid_value': {

@@ -63,6 +63,14 @@ export interface CocoMask {
   counts: string
 }
 
+/** Whether the camera looks like what the model was trained on. */
+export interface Drift {
+  /** How strange its pictures of the last minute are: 99 % of the training pictures have less than 1. */
+  score: number
+  /** Whether that is an alarm. */
+  active: boolean
+}
+
 /** Where the machine is, by its GPS receiver, as gpsd tells it. */
 export interface Position {
   /** Degrees, WGS 84. */
@@ -118,6 +126,8 @@ export interface Result {
   /** Whether any of the zones is blocked. */
   blocked?: boolean
   rle?: CocoMask
+  /** Absent until the camera was seen for half a minute, and where the bundle does not know what it was trained on. */
+  drift?: Drift
   /** Absent without a fix, or where GPS is not configured. */
   position?: Position
   timings_ms: Timings
@@ -149,7 +159,16 @@ export interface CameraEvent {
   sequence: number
   camera: string
   at_us: number
-  type: 'camera_lost' | 'camera_back' | 'camera_enabled' | 'camera_disabled' | 'zone_blocked' | 'zone_clear' | 'clock_step'
+  type:
+    | 'camera_lost'
+    | 'camera_back'
+    | 'camera_enabled'
+    | 'camera_disabled'
+    | 'zone_blocked'
+    | 'zone_clear'
+    | 'drift_start'
+    | 'drift_end'
+    | 'clock_step'
   /** How far the device's clock was set, for `clock_step`: times before it are off by so much. */
   step_ms?: number
   /** Name of the zone, for zones. */

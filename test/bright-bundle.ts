@@ -1,14 +1,14 @@
 // A bundle whose model is a formula: road is where a picture is brighter than mid-grey. It loads and answers at once, and a
 // test knows what it must say.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { type ModelInput, writeBundle } from '../deploy/bundle.ts'
+import { type Manifest, type ModelInput, writeBundle } from '../deploy/bundle.ts'
 import { Graph, savedModel } from '../trainer/graph/graph.ts'
 import { signInference } from '../trainer/model/export.ts'
 
 /** Writes the bundle into `dir`, which must not exist, and returns its input. */
 export async function writeBrightBundle(
   dir: string,
-  { name = 'bright', ...size }: Partial<ModelInput> & { name?: string } = {},
+  { name = 'bright', looks, ...size }: Partial<ModelInput> & { name?: string; looks?: Manifest['looks'] } = {},
 ): Promise<ModelInput> {
   const input: ModelInput = {
     width: 96,
@@ -39,6 +39,7 @@ export async function writeBrightBundle(
       ],
       road: 1,
       measures: {},
+      ...(looks && { looks }),
       data: [],
       commit: 'none',
       settings: {},

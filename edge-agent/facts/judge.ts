@@ -1,51 +1,61 @@
-// What the masks of a camera decide one after the other: which zones are blocked. Changes are events.
+// What the masks of a camera decide one after the other: which zones are blocked, and whether it drifts. Changes are events.
 import { isDeepStrictEqual } from 'node:util'
 import type { CameraConfig } from '../config.ts'
 import type { NewEvent } from '../publish/output.ts'
 import type { MaskMade } from '../segment/messages.ts'
-import { type Result, wireVersion } from '../wire.ts'
+import { type CameraEvent, type Result, wireVersion } from '../wire.ts'
+import { watchDrift } from './drift.ts'
 import { watchZones } from './zone-states.ts'
 
 /** What stands in a result beside what is known of the frame and the model. */
-export type JudgedFacts = Omit<MaskMade['facts'], 'zones'> & Pick<Result, 'zones' | 'blocked'>
+export type JudgedFacts = Omit<MaskMade['facts'], 'zones' | 'strange'> & Pick<Result, 'zones' | 'blocked' | 'drift'>
 
 export interface Judge {
   /** `fresh`: the first mask of a camera process, before which nothing is known to have held. */
   facts(made: MaskMade, fresh: boolean): JudgedFacts
-  /** A camera whose zones stay as they were keeps their states. */
-  settings(config: { cameras: readonly ZonedCamera[] }): void
+  /** What stays as it was keeps its state. */
+  settings(config: { cameras: readonly JudgedCamera[] }): void
 }
 
-type ZonedCamera = Pick<CameraConfig, 'name' | 'zones'>
+type JudgedCamera = Pick<CameraConfig, 'name' | 'zones' | 'drift'>
 
-export function makeJudge(cameras: readonly ZonedCamera[], event: (event: NewEvent) => void): Judge {
-  const watch = ({ name, zones }: ZonedCamera) => [name, { zones, judge: watchZones(zones) }] as const
-  let watches = new Map(cameras.map(watch))
+export function makeJudge(cameras: readonly JudgedCamera[], event: (event: NewEvent) => void): Judge {
+  const watch = ({ zones, drift }: JudgedCamera) => ({ zones, drift, ofZones: watchZones(zones), ofDrift: watchDrift(drift) })
+  let watches = new Map(cameras.map((camera) => [camera.name, { ...watch(camera), drifts: false }]))
   return {
     settings(changed) {
+      const before = watches
       watches = new Map(
         changed.cameras.map((camera) => {
-          const before = watches.get(camera.name)
-          return isDeepStrictEqual(before?.zones, camera.zones) ? [camera.name, before!] : watch(camera)
+          const [old, next] = [before.get(camera.name), { ...watch(camera), drifts: before.get(camera.name)?.drifts ?? false }]
+          if (isDeepStrictEqual(old?.zones, camera.zones)) next.ofZones = old!.ofZones
+          if (isDeepStrictEqual(old?.drift, camera.drift)) next.ofDrift = old!.ofDrift
+          return [camera.name, next]
         }),
       )
     },
     facts({ frame: { camera, capturedMicros, capturedMonotonicMicros }, facts }, fresh) {
-      const { zones: seen, ...others } = facts
+      const { zones: seen, strange, ...others } = facts
       const watched = watches.get(camera)
-      // After new settings a mask by the old ones may still come.
-      if (!watched?.zones.length || seen.length !== watched.zones.length) return others
-      const { zones, changed } = watched.judge(seen, capturedMonotonicMicros / 1000, fresh)
-      for (const { name: zone, blocked, road_percent } of changed)
-        event({
-          version: wireVersion,
-          camera,
-          at_us: capturedMicros,
-          type: blocked ? 'zone_blocked' : 'zone_clear',
-          zone,
-          detail: `${zone}: ${road_percent} % road`,
+      if (!watched) return others
+      const nowMs = capturedMonotonicMicros / 1000
+      const tell = (type: CameraEvent['type'], more: Pick<CameraEvent, 'zone' | 'detail'>) =>
+        event({ version: wireVersion, camera, at_us: capturedMicros, type, ...more })
+
+      const drift = watched.ofDrift(strange, nowMs)
+      if (drift && drift.active !== watched.drifts)
+        tell(drift.active ? 'drift_start' : 'drift_end', {
+          detail: `${drift.score} times as strange as a training picture may be`,
         })
-      return { ...others, zones, blocked: zones.some(({ blocked }) => blocked) }
+      watched.drifts = drift?.active ?? watched.drifts
+      const judged = { ...others, ...(drift && { drift }) }
+
+      // After new settings a mask by the old ones may still come.
+      if (watched.zones.length === 0 || seen.length !== watched.zones.length) return judged
+      const { zones, changed } = watched.ofZones(seen, nowMs, fresh)
+      for (const { name: zone, blocked, road_percent } of changed)
+        tell(blocked ? 'zone_blocked' : 'zone_clear', { zone, detail: `${zone}: ${road_percent} % road` })
+      return { ...judged, zones, blocked: zones.some(({ blocked }) => blocked) }
     },
   }
 }

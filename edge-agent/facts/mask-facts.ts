@@ -21,7 +21,11 @@ export interface CameraFacts {
 export type MaskFacts = Pick<
   Result,
   'road_percent' | 'confidence' | 'largest_area' | 'changed_percent' | 'contours' | 'free_space' | 'rle'
-> & { zones: { name: string; road_percent: number | null }[] }
+> & {
+  /** Of a picture a second: how unlike the training pictures it is. */
+  strange?: number
+  zones: { name: string; road_percent: number | null }[]
+}
 
 type Frame = Pick<FrameHeader, 'process' | 'cameraWidth' | 'cameraHeight' | 'region'>
 

@@ -39,6 +39,16 @@ export const Mounting = z.strictObject({
   focal_px: z.number().positive().max(100_000),
 })
 
+/** A camera drifts while its pictures are so strange in the mean of `over_s` seconds. */
+export const DriftSettings = z
+  .strictObject({
+    start: z.number().positive().default(1.3),
+    end: z.number().positive().default(1.1),
+    over_s: z.number().min(1).max(3600).default(60),
+  })
+  .refine(({ start, end }) => end <= start, { path: ['end'], message: '"end" is more than "start"' })
+
+export type DriftSettings = z.infer<typeof DriftSettings>
 export type Zone = z.infer<typeof Zone>
 export type FactSettings = z.infer<typeof FactSettings>
 export type Mounting = z.infer<typeof Mounting>

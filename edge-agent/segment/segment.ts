@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks'
 import { encodeMask } from '../../deploy/mask-png.ts'
 import { slowPrecision } from '../../deploy/native-precision.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import { samplePictures } from '../facts/drift.ts'
 import { type CameraFacts, lookAtMasks } from '../facts/mask-facts.ts'
 import { FactSettings } from '../facts/settings.ts'
 import { chooseBatch } from './choose-batch.ts'
@@ -22,7 +23,7 @@ let folder: string | undefined
 /** What to say of whose masks, and, by camera, what looks at them. */
 let settings: Record<string, CameraFacts> = {}
 const plainFacts: CameraFacts = { facts: FactSettings.parse({}), zones: [] }
-const looks = new Map<string, ReturnType<typeof lookAtMasks>>()
+const looks = new Map<string, { factsOf: ReturnType<typeof lookAtMasks>; sample: ReturnType<typeof samplePictures> }>()
 
 async function start({ bundle: dir, socket, compute, batches }: Start) {
   folder = dirname(socket)
@@ -57,8 +58,11 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
   const servedAt = new Map<FrameSource, number>()
   let scheduled = false
 
-  function lookOf(camera: string) {
-    const known = looks.get(camera) ?? lookAtMasks(settings[camera] ?? plainFacts, model)
+  function looksOf(camera: string) {
+    const known = looks.get(camera) ?? {
+      factsOf: lookAtMasks(settings[camera] ?? plainFacts, model),
+      sample: samplePictures(manifest.looks),
+    }
     looks.set(camera, known)
     return known
   }
@@ -93,7 +97,9 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
       const classes = manifest.classes.length
       const said = { classShare: classShare.subarray(i * classes, (i + 1) * classes), confidence: confidence[i]! }
       const startedMicros = monotonicMicros()
-      const facts = lookOf(camera)(mask, header, said)
+      const { factsOf, sample } = looksOf(camera)
+      const strange = sample(frames[i]!.pixels, { ...header, width, height }, capturedMonotonicMicros / 1000)
+      const facts = { ...factsOf(mask, header, said), ...(strange !== undefined && { strange }) }
       const lookedMicros = monotonicMicros()
       const png = encodeMask(mask, look, {
         Software: 'Roadmask',

@@ -81,6 +81,9 @@ cameras:
   })
 })
 
+const zoned = (zone: string) => `cameras: [{ name: f, source: test, zones: [{ name: z, ${zone} }] }]`
+const triangle = 'polygon: [[0, 0], [1, 0], [1, 1]]'
+
 describe('what is refused, and how', () => {
   test.each([
     ['camras: []', 'agent.yaml:1:1: unknown key "camras"; did you mean "cameras"?'],
@@ -92,6 +95,15 @@ describe('what is refused, and how', () => {
     ['http: yes please', 'agent.yaml:1:7: "http": expected keys, found "yes please"'],
     ['compute: gpuu', 'agent.yaml:1:10: "compute": expected one of auto, gpu, cpu (did you mean gpu?), found "gpuu"'],
     ['segment: { max_batch: 3 }', 'agent.yaml:1:23: "segment.max_batch": expected one of 1, 2, 4, found 3'],
+    [zoned('polygon: [0, 1, 2]'), 'agent.yaml:1:65: "cameras[0].zones[0].polygon[0]": expected a list, found 0'],
+    [
+      zoned('polygon: [[0, 0], [100, 0], [1, 1]]'),
+      'agent.yaml:1:74: "cameras[0].zones[0].polygon[1][0]": expected at most 1, found 100',
+    ],
+    [zoned('polygon: [[0, 0.5], [1, 0.5], [0.3, 0.5]]'), 'agent.yaml:1:64: "polygon" is a line: expected corners of an area'],
+    [zoned(`${triangle}, clear_above: 40`), 'agent.yaml:1:103: "clear_above" is 40, less than "blocked_below", which is 50'],
+    [zoned(`${triangle} }, { name: z, ${triangle}`), 'agent.yaml:1:100: "z" is the name of zone 1 of "f" already'],
+    ['cameras: [{ name: f, source: test, drift: { end: 2 } }]', 'agent.yaml:1:50: "end" is more than "start"'],
     ['cameras: []', 'agent.yaml:1:10: "cameras": expected at least 1 entry, found a list of 0'],
     ['cameras:\n  - source: test', 'agent.yaml:2:5: "cameras[0].name" is missing'],
     ['cameras:\n  - name: a/b\n    source: test', 'agent.yaml:2:11: "cameras[0].name": expected one level of an MQTT topic'],

@@ -14,6 +14,7 @@ import type { RunRecord } from '../run/run.ts'
 import { comparePrecision, type Export } from './compare-precision.ts'
 import { finishModel } from './finished-model.ts'
 import { type Latency, timePicture } from './time-calls.ts'
+import { trainingLooks } from './training-looks.ts'
 
 /** A run's end: what its model was measured to be, and pictures of it where a folder was named for them. */
 export interface Finished {
@@ -40,7 +41,8 @@ export async function finishRun(
   const { measures } = validation
   const compared = await comparePrecision(model, measures, network, { ...options, data })
   const latency = timePicture(model.score, input)
-  const about = { record, data, validation, latency, precision: compared }
+  const looks = await trainingLooks(data.train, input)
+  const about = { record, data, validation, latency, precision: compared, looks }
   const manifest = await model.writeBundle(folders.bundle, about)
   const groups = folders.overlays ? await showCases(data, validation, { input, score: model.score }) : []
   if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))

@@ -29,6 +29,7 @@ interface About {
   validation: Validation
   latency: Latency
   precision: Manifest['precision']
+  looks: Manifest['looks']
 }
 
 /** Records a network for inference and loads it. */
@@ -61,7 +62,7 @@ const bytesOf = (graph: Graph) => Buffer.concat(savedModel(graph))
 function manifest(
   { architecture, parameters }: Network,
   input: ModelInput,
-  { record, data: { classes, road, threshold }, validation, precision }: About,
+  { record, data: { classes, road, threshold }, validation, precision, looks }: About,
 ): Omit<Manifest, 'files' | 'format' | 'version'> {
   const { net, width, fc, batchNorm } = architecture
   const { name, started, commit, settings, data, start, teacher: taught } = record
@@ -76,6 +77,7 @@ function manifest(
     ...(threshold !== undefined && { threshold }),
     measures: flatMeasures(validation.measures),
     ...(precision && { precision }),
+    ...(looks && { looks }),
     data: withoutTwins([...data, ...(start?.data ?? []), ...(taught?.data ?? [])]),
     commit,
     settings: { ...told, ...(teacher && { teacher: basename(teacher) }) },

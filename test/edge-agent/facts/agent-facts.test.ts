@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { lookOf, summariseLooks } from '../../../deploy/picture-look.ts'
 import type { CameraEvent, Result } from '../../../edge-agent/wire.ts'
 import { writeBrightBundle } from '../../bright-bundle.ts'
 import { type Subscriber, subscribe } from '../mosquitto.ts'
@@ -22,11 +23,14 @@ cameras:
     source: 'gst:videotestsrc is-live=true pattern=${pattern} ! video/x-raw,width=320,height=240,framerate=10/1'
     zones: [{ name: ahead, polygon: [[0.4, 0.9], [0.45, 0.6], [0.55, 0.6], [0.6, 0.9]], hold_s: 0.3${zone} }]
     mounting: { height_m: 1.5, pitch_deg: 10, focal_px: 300 }
+    drift: { over_s: 4 }
 `
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
-  await writeBrightBundle(join(dir, 'bundle'))
+  // Trained on black pictures alone.
+  const black = lookOf(new Uint8Array(3 * 96 * 64), 96, { left: 0, right: 96, top: 0, bottom: 64 })
+  await writeBrightBundle(join(dir, 'bundle'), { looks: summariseLooks([black, black]) })
   agent = await startAgent(settings('black'))
   listener = await subscribe(agent.mqtt, 'roadmask/facts/#')
   watcher = await agent.watch()
@@ -50,6 +54,7 @@ test('without road the zone becomes blocked: a fact of the mask, and an event of
     zones: [{ name: 'ahead', road_percent: 0, blocked: true }],
     free_space: { end_y: Array(9).fill(expect.closeTo(0.9417, 2)) }, // the lower edge of what the model sees
   })
+  await expect.poll(() => newest()?.drift, { timeout: 20_000 }).toMatchObject({ active: false })
   expect(newest()!.timings_ms.facts).toBeGreaterThan(0)
   await expect
     .poll(() => listener.text('roadmask/facts/front/result').map((text) => (JSON.parse(text) as Result).blocked))
@@ -69,8 +74,18 @@ test('with road in it again it is clear, though the camera process is another on
   const { end_y, metres } = newest()!.free_space!
   expect(end_y).toEqual(Array(9).fill(expect.closeTo(0.0583, 2)))
   expect(metres).toEqual(Array(9).fill(null)) // above the horizon
-  await expect.poll(() => events().at(-1)).toMatchObject({ type: 'zone_clear', zone: 'ahead', detail: 'ahead: 100 % road' })
-  expect(Math.abs(events().at(-1)!.at_us / 1000 - Date.now())).toBeLessThan(60_000)
+  await expect.poll(() => events().map(({ type }) => type)).toContain('zone_clear')
+  const clear = events().find(({ type }) => type === 'zone_clear')!
+  expect(clear).toMatchObject({ zone: 'ahead', detail: 'ahead: 100 % road' })
+  expect(Math.abs(clear.at_us / 1000 - Date.now())).toBeLessThan(60_000)
+})
+
+test('it drifts now: white is nothing that the model was trained on', async () => {
+  await expect.poll(() => newest()?.drift?.active, { timeout: 30_000 }).toBe(true)
+  await expect.poll(() => events().map(({ type }) => type)).toContain('drift_start')
+  expect(events().find(({ type }) => type === 'drift_start')!.detail).toMatch(
+    /^[\d.]+ times as strange as a training picture may be$/,
+  )
 })
 
 test('a zone that is drawn anew holds at once, and the camera goes on undisturbed', async () => {

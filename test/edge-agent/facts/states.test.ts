@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Held, hold } from '../../../edge-agent/facts/hold.ts'
 import { makeJudge } from '../../../edge-agent/facts/judge.ts'
 import { lookAtMasks, type MaskFacts } from '../../../edge-agent/facts/mask-facts.ts'
-import { FactSettings, Zone } from '../../../edge-agent/facts/settings.ts'
+import { DriftSettings, FactSettings, Zone } from '../../../edge-agent/facts/settings.ts'
 import { watchZones } from '../../../edge-agent/facts/zone-states.ts'
 import type { NewEvent } from '../../../edge-agent/publish/output.ts'
 import type { MaskMade } from '../../../edge-agent/segment/messages.ts'
@@ -145,7 +145,10 @@ describe('the facts of a mask', () => {
 
 test('a zone that changes is an event of the frame that decided it, and a fact of every mask', () => {
   const events: NewEvent[] = []
-  const judge = makeJudge([{ name: 'front', zones: [zone(), zone({ name: 'left' })] }], (event) => events.push(event))
+  const judge = makeJudge(
+    [{ name: 'front', zones: [zone(), zone({ name: 'left' })], drift: DriftSettings.parse({}) }],
+    (event) => events.push(event),
+  )
   const made = (atS: number, road: number, left: number): MaskMade => ({
     type: 'mask',
     frame: {
