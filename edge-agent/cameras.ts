@@ -56,7 +56,7 @@ const silenceMs = 5000
 /** A camera whose picture changes all the time is no reason to start processes all the time. */
 const betweenChangesMs = 5000
 const lookEveryMs = 250
-const stopGraceMs = 1500
+const stopGraceMs = 700 // the whole agent ends within a second
 export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
 /** Two pulls, two buses, and what Node itself needs. And memory in few pools, since frames go from thread to thread. */
 export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12', MALLOC_ARENA_MAX: '2' }

@@ -38,7 +38,7 @@ const watchEveryMs = 2000
 const betweenReplacementsMs = 60_000
 /** A process that worked for so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
-const stopGraceMs = 1500
+const stopGraceMs = 700 // the whole agent ends within a second
 
 interface Process {
   child: Child<ToSegment>

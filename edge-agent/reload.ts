@@ -87,7 +87,12 @@ export function startReloading(config: Config, { file, read, apply, log, systemd
     return mine
   }
 
-  process.on('SIGHUP', () => (terminalIsGone() ? hungUp() : inTurn()))
+  process.on('SIGHUP', () => {
+    if (!terminalIsGone()) return void inTurn()
+    log.level = 'silent' // it would be written to what is no longer there
+    process.on('exit', () => process.kill(process.pid, 'SIGKILL')) // Node crashes where it cannot reset its terminal
+    hungUp()
+  })
   const unwatch = file === undefined ? () => {} : watchFile(file, log, inTurn)
   return { reload: inTurn, stop: unwatch }
 }

@@ -48,7 +48,7 @@ const connectTimeoutMs = 10_000
 const keepaliveS = 30 // the least that AWS IoT Core knows; a dead link is noticed after one and a half times that
 /** What may wait in the socket of a link that is slower than its masks. */
 const longestBacklogBytes = 512 * 1024
-const closeTimeoutMs = 1000
+const closeTimeoutMs = 700
 /** A connection that held so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
 const shortestDelayMs = 2000 // AWS IoT Core takes one CONNECT a second of a client
@@ -154,6 +154,7 @@ export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettin
   client.on('message', (topic, payload, { retain }) => on.message(topic, payload, retain))
   client.on('disconnect', ({ reasonCode }) => (takenOver = reasonCode === sessionTakenOver))
   client.on('error', (error) => {
+    if (closing) return
     faulty = true
     complain(withoutSecrets(error.message || (error as NodeJS.ErrnoException).code || 'unknown error'))
   })

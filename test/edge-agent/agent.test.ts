@@ -1,5 +1,6 @@
 // The whole agent for real: its compiled program, GStreamer, TensorFlow, Mosquitto, WebSockets, signals.
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -216,6 +217,28 @@ describe('an agent of its own', () => {
     const [began, warm] = [atMicros('too much memory'), atMicros('model ready', 1)]
     const meanwhile = masks.filter(({ result }) => result.captured_us > began && result.captured_us < warm)
     expect(meanwhile.length).toBeGreaterThan(2)
+  })
+
+  test('SIGTERM ends it within about a second, also where its processes hang', async () => {
+    agent = await startAgent(oneCamera())
+    const { masks, socket } = await agent.watch()
+    await newMasks(masks)
+    const closed = once(socket, 'close')
+    const children = [...agent.children('camera'), ...agent.children('segment')]
+    for (const pid of children) process.kill(pid, 'SIGSTOP')
+    const askedMs = performance.now()
+    await agent.stop()
+    expect(agent.process.exitCode).toBe(0)
+    expect(performance.now() - askedMs).toBeLessThan(2500) // 0.8 s where nothing else runs
+    expect((await closed)[0]).toBe(1001)
+    expect(children.filter(isAlive)).toEqual([])
+  })
+
+  test('it ends when its terminal is closed, although SIGHUP has another meaning for a service', async () => {
+    const program = [process.execPath, 'build/edge-agent/main.js', '--http.port', '0', '--broker.port', '0', '--state_dir', dir]
+    const terminal = [join(import.meta.dirname, 'terminal.py'), 'Subscribe', ...program, '--bundle', bundle]
+    const { stdout } = await promisify(execFile)('python3', terminal, { timeout: 60_000 })
+    expect(stdout).toBe('-9\n')
   })
 
   test('SIGTERM while everything is still starting', async () => {

@@ -99,7 +99,9 @@ test('a setting beside its process changes on the running camera, and what was s
   const processes = agent.children('camera')
   await outcomeOf(() => agent.save(settings(camera('a') + camera('c') + camera('d', ', enabled: false') + camera('e'))))
   await expect.poll(() => agent.children('camera').length).toBe(processes.length - 1)
-  await outcomeOf(() => agent.save(settings(camera('a') + camera('c', ', timeout_ms: 4000') + camera('e'))))
+  const zone = ', zones: [{ name: ahead, polygon: [[0.3, 0.5], [0.7, 0.5], [0.7, 1]] }]'
+  await outcomeOf(() => agent.save(settings(camera('a', zone) + camera('c', ', timeout_ms: 4000') + camera('e'))))
+  await expect.poll(() => framesOf('a').at(-1)!.zones?.[0]?.name).toBe('ahead')
   expect((await statuses()).map(({ state }) => state)).toEqual(['online', 'disabled', 'online'])
   expect(agent.children('camera').every((pid) => processes.includes(pid))).toBe(true)
 })
@@ -120,7 +122,12 @@ test('SIGHUP: rates and the log hold at once, the rest is said to need a restart
   await agent.save(settings(cameras, { rate: 0, more: 'log: debug\nhttp: { names: [road.example] }' }))
   const outcome = await outcomeOf(() => agent.process.kill('SIGHUP'))
   expect(outcome).toMatchObject({ needs_restart: ['http.names'] })
-  expect([...(outcome.applied as string[])].sort()).toEqual(['cameras.c.timeout_ms', 'log', 'mqtt.masks_per_second'])
+  expect([...(outcome.applied as string[])].sort()).toEqual([
+    'cameras.a.zones',
+    'cameras.c.timeout_ms',
+    'log',
+    'mqtt.masks_per_second',
+  ])
   expect(agent.log.some(({ level, msg }) => level === 'warn' && msg.includes('http.names: changed in the settings'))).toBe(true)
   const masks = listener.on('roadmask/reload/a/mask').length
   await masksOf('a')
