@@ -67,7 +67,7 @@ const bundleDir = resolve(process.env.INIT_CWD ?? '.', command.bundle ?? join(re
 const [machine, cameras, gstreamer, bundle] = await Promise.all([
   examineMachine(repository),
   examineCameras(),
-  examineGstreamer(),
+  examineGstreamer(repository),
   examineBundle(bundleDir),
 ])
 const compute = await examineCompute(repository) // alone, so that nothing disturbs what it measures

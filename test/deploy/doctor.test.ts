@@ -14,7 +14,7 @@ interface Report {
   ok: boolean
   machine: { node: string; memory: { total_bytes: number }; disk: { free_bytes: number } }
   compute: { proof: { tensorflow: string; device: string; difference: number; convolution_ms: number; gflops: number } }
-  gstreamer: { version: string; elements: Record<string, boolean>; pipeline_runs: boolean }
+  gstreamer: { version: string; elements: Record<string, boolean>; pipeline_runs: boolean; chosen: Record<string, string> }
   bundle: { name: string } | null
   findings: Finding[]
 }
@@ -72,6 +72,10 @@ test('what TensorFlow computes on is found by computing, and GStreamer is found 
     gdppay: true,
     nvarguscamerasrc: expect.any(Boolean),
   })
+  const { chosen } = report.gstreamer
+  for (const decoder of [chosen.h264, chosen.h265, chosen.jpeg]) expect(decoder).toMatch(/dec/)
+  expect(chosen.encoder).toMatch(/jpegenc$/)
+  expect(report.findings.find(({ name }) => name === 'chosen')?.text).toContain(`H.264 is decoded by ${chosen.h264}`)
   expect(report.machine.node).toBe(process.version)
   expect(report.machine.memory.total_bytes).toBeGreaterThan(2 ** 30)
   expect(report.machine.disk.free_bytes).toBeGreaterThan(0)
@@ -97,6 +101,8 @@ test('GStreamer without its plugins fails it, with the packages to install', asy
   const needed = findings.find(({ name }) => name === 'needed')
   expect(needed?.text).toContain('gdppay')
   expect(needed?.advice).toMatch(/sudo apt-get install .*gstreamer1\.0-plugins-bad/)
+  expect(findings.find(({ name }) => name === 'chosen')?.text).toContain('H.264 is decoded by nothing')
+  expect(findings.find(({ name }) => name === 'H.264')?.state).toBe('problem')
   expect(findings.find(({ name }) => name === 'pipeline')?.state).toBe('problem')
 })
 
