@@ -26,7 +26,12 @@ export function upsampled(x: tf.Tensor4D, weights: tf.Tensor4D, stride: number, 
   return tf.tidy(() => {
     const edge: [number, number] = [1, 1]
     const padded = tf.pad(x, [[0, 0], edge, edge, [0, 0]])
-    const shuffled = tf.depthToSpace(tf.conv2d(padded, weights, 1, 'valid'), stride)
-    return tf.slice(shuffled, [0, stride / 2, stride / 2, 0], [x.shape[0], ...size, shuffled.shape[3]])
+    const cells = tf.conv2d(padded, weights, 1, 'valid')
+    const [n, rows, columns, channels] = cells.shape
+    const to = channels / stride ** 2
+    // As depthToSpace does, which takes twice as long for several pictures: a cell's rows change places with cells of its row.
+    const swapped = tf.transpose(tf.reshape(cells, [n * rows, columns, stride, stride * to]), [0, 2, 1, 3])
+    const shuffled = tf.reshape<tf.Rank.R4>(swapped, [n, rows * stride, columns * stride, to])
+    return tf.slice(shuffled, [0, stride / 2, stride / 2, 0], [n, ...size, to])
   })
 }
