@@ -11,7 +11,7 @@ import { connectAsync, type MqttClient } from 'mqtt'
 export interface Mosquitto {
   url: string
   port: number
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 /** A port that was free a moment ago. */
@@ -29,7 +29,7 @@ export async function startMosquitto(port?: number, more = ''): Promise<Mosquitt
   const taken = port ?? (await freePort())
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const file = join(dir, 'mosquitto.conf')
-  await writeFile(file, `listener ${taken} 127.0.0.1\n${more || 'allow_anonymous true'}\npersistence false\n`)
+  await writeFile(file, `listener ${taken} 127.0.0.1\npersistence false\n${more || 'allow_anonymous true'}\n`)
   const broker: ChildProcess = spawn('mosquitto', ['-c', file], { stdio: 'ignore' })
   for (let tries = 0; !(await answers(taken)); tries++) {
     if (tries > 100 || broker.exitCode !== null) throw new Error(`Mosquitto did not start on port ${taken}`)
@@ -38,8 +38,8 @@ export async function startMosquitto(port?: number, more = ''): Promise<Mosquitt
   return {
     url: `mqtt://127.0.0.1:${taken}`,
     port: taken,
-    async stop() {
-      broker.kill('SIGKILL')
+    async stop(signal = 'SIGKILL') {
+      broker.kill(signal)
       if (broker.exitCode === null && broker.signalCode === null) await once(broker, 'exit')
       await rm(dir, { recursive: true, force: true })
     },
