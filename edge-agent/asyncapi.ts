@@ -50,6 +50,12 @@ const ofCamera: Record<keyof CameraTopics, Topic> = {
   },
   result: { summary: 'What the mask says.', payload: 'Result', qos: 0, retain: false },
   event: { summary: 'What happened to the camera.', payload: 'CameraEvent', qos: 1, retain: false },
+  overlay: {
+    summary: 'A picture with its road tinted; off unless mqtt.overlays_per_minute says otherwise.',
+    ...bytes('image/jpeg'),
+    qos: 0,
+    retain: false,
+  },
   enabled: { summary: 'Whether the camera is switched on.', ...text('ON', 'OFF'), qos: 1, retain: true },
   enabledSet: { summary: 'Switches the camera on or off.', ...text('ON', 'OFF'), qos: 1, retain: false, toAgent: true },
 }

@@ -124,7 +124,12 @@ export const Config = z
         alpn: z.string().min(1).max(255).optional(),
         masks_per_second: rate.default(1),
         results_per_second: rate.default(1),
+        overlays_per_minute: z.number().min(0).max(600).default(0),
         stats_every_s: z.number().min(1).default(60),
+        home_assistant: z
+          .string()
+          .regex(/^[^/+#\s]+(\/[^/+#\s]+)*$/, 'the discovery prefix of Home Assistant, such as homeassistant')
+          .optional(),
       })
       .prefault({}),
     outbox: z
@@ -225,12 +230,18 @@ export const Config = z
     })
     if ((http.cert === undefined) !== (http.key === undefined))
       refuse(['http', http.cert ? 'cert' : 'key'], '"http.cert" and "http.key" come together')
+    if (mqtt.overlays_per_minute && !config.preview.fps)
+      refuse(['mqtt', 'overlays_per_minute'], '"mqtt.overlays_per_minute" needs pictures, which "preview.fps: 0" switches off')
     const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
     for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key', 'alpn'] as const)
       if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)
     for (const key of ['ca', 'cert', 'key', 'alpn'] as const)
       if (mqtt.url && mqtt[key] !== undefined && !tls)
         refuse(['mqtt', key], `"mqtt.${key}" needs an encrypted "mqtt.url" such as mqtts://HOST:8883`)
+    if (isAws(mqtt.url) && mqtt.prefix.split('/').length > 4)
+      refuse(['mqtt', 'prefix'], 'AWS IoT Core takes at most 7 "/" in a topic, so at most 4 levels in "mqtt.prefix"')
+    if (isAws(mqtt.url) && (mqtt.client_id?.length ?? 0) > 128)
+      refuse(['mqtt', 'client_id'], 'AWS IoT Core takes at most 128 letters in "mqtt.client_id"')
     if (tls && (mqtt.cert === undefined) !== (mqtt.key === undefined))
       refuse(['mqtt', mqtt.cert ? 'cert' : 'key'], '"mqtt.cert" and "mqtt.key" come together')
     for (const key of ['password', 'password_file'] as const)
@@ -240,6 +251,9 @@ export const Config = z
     if (mqtt.url && broker.port !== undefined)
       refuse(['broker', 'port'], '"broker" is the agent\'s own broker, which does not run where "mqtt.url" names another one')
   })
+
+/** Whether an address is AWS IoT Core's, which has limits of its own: https://docs.aws.amazon.com/general/latest/gr/iot-core.html */
+export const isAws = (url = '') => URL.canParse(url) && /\.iot\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/.test(new URL(url).hostname)
 
 export type Config = z.infer<typeof Config>
 export type CameraConfig = z.infer<typeof CameraConfig>

@@ -46,7 +46,10 @@ async function run({ file: named, flags }: ReturnType<typeof readCommand>) {
   const access = openAccess(config, state, log)
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
   const { setEnabled, setWatched } = cameras
-  const mqtt = connectMqtt({ ...config, mqtt: { ...config.mqtt, ...broker?.login } }, { own: broker, outbox, log, setEnabled })
+  const mqtt = connectMqtt(
+    { ...config, mqtt: { ...config.mqtt, ...broker?.login } },
+    { own: broker, outbox, state, painter, log, setEnabled },
+  )
   const { statuses } = known
   const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })

@@ -44,6 +44,7 @@ const live = [
   'log',
   'mqtt.masks_per_second',
   'mqtt.results_per_second',
+  'mqtt.overlays_per_minute',
   'mqtt.stats_every_s',
   'record',
   'collect',

@@ -256,6 +256,7 @@ export function topics(prefix: string, device: string) {
       mask: `${p}/${camera}/mask`,
       result: `${p}/${camera}/result`,
       event: `${p}/${camera}/event`,
+      overlay: `${p}/${camera}/overlay`,
       enabled: `${p}/${camera}/enabled`,
       enabledSet: `${p}/${camera}/enabled/set`,
     }),

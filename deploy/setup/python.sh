@@ -6,6 +6,8 @@ python_title() { echo 'TensorFlow for Python and moto, for the tests'; }
 
 # What moto's server needs for S3, SageMaker and CloudWatch; its own list of all services is three times as long.
 moto=(moto flask flask-cors py-partiql-parser pyyaml)
+# What an example subscribes with.
+paho=(paho-mqtt)
 
 python_key() { cat deploy/setup/python-tests.txt deploy/tensorflow.pins | sha256sum | cut -c1-64; }
 
@@ -37,7 +39,7 @@ python_make() {
   rm -rf $new
   "$interpreter" -m venv $new
   detail 'installing'
-  if ! retry 'No space left|ResolutionImpossible' clean_pip $new/bin/python install --quiet --no-compile --constraint deploy/setup/python-tests.txt "$wheel" "${moto[@]}"; then
+  if ! retry 'No space left|ResolutionImpossible' clean_pip $new/bin/python install --quiet --no-compile --constraint deploy/setup/python-tests.txt "$wheel" "${moto[@]}" "${paho[@]}"; then
     explain_pip 'what TensorFlow for Python and moto need'
   fi
   python_key >$new/.complete

@@ -2,7 +2,7 @@
 // that a fleet does not come back at once. Tells who else uses its client id, and counts what it sends.
 import { readFileSync } from 'node:fs'
 import { type IClientOptions, type IClientPublishOptions, connect as mqttConnect } from 'mqtt'
-import type { Config } from '../config.ts'
+import { type Config, isAws } from '../config.ts'
 import type { Log } from '../log.ts'
 import { withoutSecrets } from '../redact.ts'
 
@@ -68,18 +68,15 @@ export const reconnectDelayMs = (failures: number, takeovers: number, random = M
   return Math.round(longest * (0.5 + random / 2))
 }
 
-/** AWS IoT Core: its own ALPN names on port 443, at most 128 KiB a message. https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html */
-const awsHost = /\.iot\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/
 const awsLargestBytes = 128 * 1024
 /** What a packet has beside topic and payload, with the properties we send. */
 const overheadBytes = 512
 
 /** What the settings ask of TLS; the files are read now. */
 export function tlsOptions({ url = '', ca, cert, key, alpn, username }: Config['mqtt']) {
-  const { hostname, port } = new URL(url)
+  const { port } = new URL(url)
   // With a certificate AWS wants the one name, for a custom authorizer the other.
-  const aws =
-    awsHost.test(hostname) && port === '443' ? (username === undefined || cert ? 'x-amzn-mqtt-ca' : 'mqtt') : undefined
+  const aws = isAws(url) && port === '443' ? (username === undefined || cert ? 'x-amzn-mqtt-ca' : 'mqtt') : undefined
   const protocol = alpn ?? aws
   return {
     ...(ca && { ca: readFileSync(ca) }),
@@ -102,7 +99,7 @@ export interface LinkSettings {
 /** Connects, and keeps at it. Never throws for a broker that is not there. */
 export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettings, on: LinkEvents): Link {
   const where = { url: withoutSecrets(url) }
-  const aws = awsHost.test(new URL(url).hostname)
+  const aws = isAws(url)
   const sent: Record<string, number> = {}
   let failures = 0
   let takeovers = 0

@@ -1,10 +1,15 @@
 // MQTT out, by the topics of wire.ts. `available` is retained: online on each connect, offline as the will and before a clean
 // end. Masks, results and stats are dropped and counted while they cannot go; events and states go through the outbox, and
 // the states of now are told afresh behind what it held.
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import { type CameraStatus, type MqttStats, type Result, topics } from '../wire.ts'
+import type { Painter } from '../painter.ts'
+import type { State } from '../state.ts'
+import { version } from '../version.ts'
+import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics } from '../wire.ts'
 import type { Broker } from './broker.ts'
+import { type Announced, discoveries, withRemovals } from './home-assistant.ts'
 import { openLink, type Packet } from './mqtt-link.ts'
 import type { Outbox, OutboxMessage } from './outbox.ts'
 import type { Output } from './output.ts'
@@ -14,6 +19,9 @@ export interface MqttSurroundings {
   /** The agent's own broker, where the config names none. */
   own: Broker | undefined
   outbox: Outbox
+  /** Which cameras the broker was told of, in the last run too. */
+  state: State
+  painter: Pick<Painter, 'overlay'>
   log: Log
   /** Someone wants a camera on or off, by `enabled/set`. */
   setEnabled(camera: string, enabled: boolean): void
@@ -28,18 +36,22 @@ export interface MqttOutput extends Output {
 /** Messages of the outbox that may be on their way at once: enough for a slow link, and less than any broker's limit. */
 const mostOnTheWay = 16
 
-export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: MqttSurroundings): MqttOutput {
+export function connectMqtt(config: Config, { own, outbox, state, painter, log, setEnabled }: MqttSurroundings): MqttOutput {
   const { device, mqtt } = config
   const url = own?.url ?? mqtt.url!
   const topic = topics(mqtt.prefix, device)
   const statuses = new Map<string, CameraStatus>()
+  let settings = config
   let { cameras, limits, statsDue } = limitsOf(config)
+  const announced = state.read<Announced>('home-assistant') ?? {}
   const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0 }
   let ready = false // connected, and `available` is said
   let onTheWay = 0
   let newest = 0 // of the outbox's messages on the way
   const standing = new Map<string, string>() // what the broker took on this connection, by retained topic
   let echoes = 0 // of our own `online` that MQTT 3.1.1 still sends back
+
+  const homeStatus = mqtt.home_assistant && `${mqtt.home_assistant}/status`
 
   const available = (text: 'online' | 'offline'): Packet => ({
     topic: topic.available,
@@ -59,10 +71,11 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
     },
     {
       async connected() {
-        await link.subscribe([topic.available, topic.camera('+').enabledSet])
+        await link.subscribe([topic.available, topic.camera('+').enabledSet, ...(homeStatus ? [homeStatus] : [])])
         if (!link.connected()) return
         sayOnline()
         ready = true
+        announce()
         pump()
       },
       lost() {
@@ -74,6 +87,7 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
       message(to, payload, retained) {
         const text = payload.toString().trim()
         if (to === topic.available) return retained ? undefined : heardAvailable(text)
+        if (to === homeStatus) return text === 'online' && ready && !retained ? announce() : undefined
         const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
         const wish = text.toUpperCase()
         if (!camera) return
@@ -135,6 +149,46 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
     { topic: topic.camera(status.camera).enabled, payload: status.state === 'disabled' ? 'OFF' : 'ON', retain: true },
   ]
 
+  /** Tells Home Assistant of the cameras there are, and takes back those it was told of that are no more. */
+  function announce() {
+    const wanted = mqtt.home_assistant ? discoveries(settings, version) : []
+    const gone = Object.keys(announced).filter((to) => !wanted.some((one) => one.topic === to))
+    for (const to of gone)
+      link.send({ topic: to, payload: '', qos: 1, retain: true, contentType: 'text/plain' }, () => remember(to, undefined))
+    for (const one of wanted) {
+      const payload = JSON.stringify(withRemovals(one, announced[one.topic]))
+      const platforms = Object.fromEntries(Object.entries(one.components).map(([name, { platform }]) => [name, platform]))
+      // Noted before: what a crash leaves announced must be known to the next run.
+      remember(one.topic, { ...announced[one.topic], ...platforms })
+      link.send({ topic: one.topic, payload, qos: 1, retain: true, contentType: 'application/json' }, () =>
+        remember(one.topic, platforms),
+      )
+    }
+  }
+
+  function remember(to: string, platforms: Announced[string] | undefined) {
+    if (isDeepStrictEqual(announced[to], platforms)) return
+    if (platforms) announced[to] = platforms
+    else delete announced[to]
+    write('home-assistant', announced)
+  }
+
+  function write(name: string, value: unknown) {
+    try {
+      state.write(name, value)
+    } catch (error) {
+      log.error(`what was announced is not remembered over a restart: ${(error as Error).message}`)
+    }
+  }
+
+  /** Takes away what is retained of cameras that are no more, were they of the last run. */
+  function forgetOthers() {
+    const told = state.read<string[]>('cameras') ?? []
+    for (const camera of told) if (!cameras.includes(camera)) forget(camera)
+    if (!isDeepStrictEqual(told, cameras)) write('cameras', cameras)
+  }
+  forgetOthers()
+
   /** Takes away what is retained of a camera that is no more: an empty message does. */
   function forget(camera: string) {
     statuses.delete(camera)
@@ -150,9 +204,19 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
     else link.send(packet)
   }
 
+  async function paint(message: MaskMessage) {
+    const { camera } = message.result
+    if (!ready) return void dropped.offline++
+    const payload = await painter
+      .overlay(message)
+      .catch((error: Error) => void log.warn({ camera }, `no overlay: ${error.message}`))
+    if (payload) offer({ topic: topic.camera(camera).overlay, payload, qos: 0, retain: false, contentType: 'image/jpeg' })
+  }
+
   return {
     url,
-    mask({ result, mask }) {
+    mask(message) {
+      const { result, mask } = message
       const limit = limits.get(result.camera)
       const to = topic.camera(result.camera)
       const packet = { qos: 0, retain: false } as const
@@ -160,6 +224,7 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
         offer({ ...packet, topic: to.mask, payload: mask, contentType: 'image/png', userProperties: properties5(result) })
       if (limit?.result())
         offer({ ...packet, topic: to.result, payload: JSON.stringify(result), contentType: 'application/json' })
+      if (message.picture.length && limit?.overlay()) paint(message)
     },
     status(status) {
       const before = statuses.get(status.camera)
@@ -174,9 +239,10 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
       offer({ topic: topic.stats, payload: JSON.stringify(stats), qos: 0, retain: true, contentType: 'application/json' })
     },
     settings(changed) {
-      const gone = cameras.filter((name) => !changed.cameras.some((camera) => camera.name === name))
+      settings = changed
       ;({ cameras, limits, statsDue } = limitsOf(changed))
-      for (const camera of gone) forget(camera)
+      forgetOthers()
+      if (ready) announce()
     },
     counts: () => ({
       version: link.version(),
@@ -195,7 +261,11 @@ export function connectMqtt(config: Config, { own, outbox, log, setEnabled }: Mq
 /** What of the settings may change while the agent runs. */
 function limitsOf({ cameras, mqtt }: Config) {
   const names = cameras.map(({ name }) => name)
-  const limit = () => ({ mask: rateLimit(mqtt.masks_per_second), result: rateLimit(mqtt.results_per_second) })
+  const limit = () => ({
+    mask: rateLimit(mqtt.masks_per_second),
+    result: rateLimit(mqtt.results_per_second),
+    overlay: rateLimit(mqtt.overlays_per_minute / 60),
+  })
   return {
     cameras: names,
     limits: new Map(names.map((name) => [name, limit()])),

@@ -92,6 +92,8 @@ describe('what is refused, and how', () => {
     ['http: { port: "80" }', 'agent.yaml:1:15: "http.port": expected a number, found "80"'],
     ['http: { port: 80.5 }', 'agent.yaml:1:15: "http.port": expected a whole number, found 80.5'],
     ['http: { port: 70000 }', 'agent.yaml:1:15: "http.port": expected at most 65535, found 70000'],
+    ['mqtt: { url: "mqtts://a.iot.eu-west-1.amazonaws.com", prefix: a/b/c/d/e }', 'at most 4 levels in "mqtt.prefix"'],
+    ['preview: { fps: 0 }\nmqtt: { overlays_per_minute: 1 }', '"mqtt.overlays_per_minute" needs pictures'],
     ['http: yes please', 'agent.yaml:1:7: "http": expected keys, found "yes please"'],
     ['compute: gpuu', 'agent.yaml:1:10: "compute": expected one of auto, gpu, cpu (did you mean gpu?), found "gpuu"'],
     ['segment: { max_batch: 3 }', 'agent.yaml:1:23: "segment.max_batch": expected one of 1, 2, 4, found 3'],

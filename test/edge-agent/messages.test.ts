@@ -62,7 +62,7 @@ beforeAll(async () => {
   mosquitto = await startMosquitto()
   settings = `device: described
 bundle: ${join(dir, 'bundle')}
-mqtt: { url: "${mosquitto.url}", stats_every_s: 1 }
+mqtt: { url: "${mosquitto.url}", stats_every_s: 1, overlays_per_minute: 60 }
 cameras: [{ name: front, source: test, width: 320, height: 240, fps: 10 }]`
   listener = await subscribe(mosquitto.url, 'roadmask/described/#', 5)
   agent = await startAgent(settings)
@@ -99,6 +99,7 @@ test('MQTT: every topic of wire.ts was heard, and each payload is as described',
 })
 
 const read = ({ payload }: Heard, type: string): unknown => {
+  if (type === 'image/jpeg') expect(payload.subarray(0, 2).toString('hex')).toBe('ffd8')
   if (type === 'image/png') expect(payload.subarray(1, 4).toString()).toBe('PNG')
   return type === 'application/json' ? JSON.parse(payload.toString()) : payload.toString()
 }

@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectAsync, type MqttClient } from 'mqtt'
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 
 export interface Mosquitto {
   url: string
@@ -73,8 +73,13 @@ export interface Subscriber {
 }
 
 /** Subscribes and keeps what comes. */
-export async function subscribe(url: string, topic: string, protocolVersion: 4 | 5 = 4): Promise<Subscriber> {
-  const client = await connectAsync(url, { protocolVersion })
+export async function subscribe(
+  url: string,
+  topic: string,
+  protocolVersion: 4 | 5 = 4,
+  more: IClientOptions = {},
+): Promise<Subscriber> {
+  const client = await connectAsync(url, { ...more, protocolVersion })
   const heard: Heard[] = []
   client.on('message', (name, payload, { qos, retain, properties }) => {
     heard.push({

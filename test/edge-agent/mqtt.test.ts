@@ -10,6 +10,7 @@ import { type Outbox, openOutbox } from '../../edge-agent/publish/outbox.ts'
 import { rateLimit } from '../../edge-agent/publish/rate-limit.ts'
 import { parseConfig } from '../../edge-agent/read-config.ts'
 import { openAccess } from '../../edge-agent/serve/access.ts'
+import { openState, type State } from '../../edge-agent/state.ts'
 import { eventOf, maskOf, statusOf } from './made-messages.ts'
 import { memoryStore } from './made-site.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
@@ -19,6 +20,7 @@ let mosquitto: Mosquitto
 let own: Broker
 let output: MqttOutput | undefined
 let outbox: Outbox | undefined
+let state: State | undefined
 let folder: string
 let listener: Subscriber | undefined
 let wishes: [string, boolean][]
@@ -34,8 +36,9 @@ afterEach(async () => {
   await output?.close()
   await listener?.stop()
   await outbox?.close()
+  state?.close()
   await rm(folder, { recursive: true })
-  output = listener = outbox = undefined
+  output = listener = outbox = state = undefined
 })
 afterAll(async () => {
   await mosquitto.stop()
@@ -44,13 +47,21 @@ afterAll(async () => {
 
 const fast = 'masks_per_second: 1000, results_per_second: 1000'
 
-function open(url: string, device: string, more = fast, ownBroker?: Broker): MqttOutput {
+async function open(url: string, device: string, more = fast, ownBroker?: Broker): Promise<MqttOutput> {
   wishes = []
-  const text = `device: ${device}\nmqtt: { ${ownBroker ? '' : `url: "${url}",`} ${more} }
+  const text = `device: ${device}\nstate_dir: ${folder}\nmqtt: { ${ownBroker ? '' : `url: "${url}",`} ${more} }
 cameras: [{ name: front, source: test }, { name: rear, source: test }]`
   const config = parseConfig({ name: 'test.yaml', text }, {}, [])
   outbox = openOutbox(folder, config.outbox, log)
-  output = connectMqtt(config, { own: ownBroker, outbox, log, setEnabled: (camera, yes) => wishes.push([camera, yes]) })
+  state = await openState(config, {})
+  output = connectMqtt(config, {
+    own: ownBroker,
+    outbox,
+    state,
+    painter: { overlay: async ({ result }) => Buffer.from(`overlay ${result.frame}`) },
+    log,
+    setEnabled: (camera, yes) => wishes.push([camera, yes]),
+  })
   return output
 }
 const connected = () => expect.poll(() => output!.counts().version, { timeout: 20_000 }).not.toBe('')
@@ -62,7 +73,7 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
   test('every topic of the table carries its message', async () => {
     const device = `${name}-topics`
     listener = await subscribe(url(), `roadmask/${device}/#`)
-    const out = openOne(device)
+    const out = await openOne(device)
     await connected()
     out.status(statusOf('front'))
     out.event(eventOf('front', 'why'))
@@ -81,7 +92,7 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
 
   test('who comes later finds the states, and offline after a clean end', async () => {
     const device = `${name}-retained`
-    const out = openOne(device)
+    const out = await openOne(device)
     out.status(statusOf('rear', 'offline', 'starting')) // before there is a connection
     await connected()
     out.status(statusOf('front'))
@@ -96,7 +107,7 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
 
   test('cameras are switched by enabled/set', async () => {
     const device = `${name}-enabled`
-    openOne(device)
+    await openOne(device)
     await connected()
     listener = await subscribe(url(), 'nothing')
     for (const wish of ['OFF', 'on', 'perhaps'])
@@ -112,7 +123,8 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
 describe('versions of MQTT', () => {
   test('on 5 the facts are also in properties', async () => {
     listener = await subscribe(mosquitto.url, 'roadmask/five/#', 5)
-    open(mosquitto.url, 'five').status(statusOf('front'))
+    const out = await open(mosquitto.url, 'five')
+    out.status(statusOf('front'))
     await connected()
     expect(output!.counts().version).toBe('5')
     output!.mask(maskOf('front', 7))
@@ -126,7 +138,7 @@ describe('versions of MQTT', () => {
   })
 
   test('a broker that knows only 3.1.1 is spoken to in 3.1.1', async () => {
-    open(own.url, 'fallback')
+    await open(own.url, 'fallback')
     await connected()
     expect(output!.counts().version).toBe('3.1.1')
   })
@@ -135,7 +147,7 @@ describe('versions of MQTT', () => {
 describe('without a connection', () => {
   test('nothing throws: masks are dropped and counted, events and states wait', async () => {
     const port = await freePort()
-    const out = open(`mqtt://127.0.0.1:${port}`, 'later')
+    const out = await open(`mqtt://127.0.0.1:${port}`, 'later')
     out.mask(maskOf('front', 1))
     out.event(eventOf('front', 'while away'))
     out.status(statusOf('front'))
@@ -159,7 +171,7 @@ describe('without a connection', () => {
     const port = await freePort()
     let broker = await startMosquitto(port)
     try {
-      open(broker.url, 'again').status(statusOf('front'))
+      ;(await open(broker.url, 'again')).status(statusOf('front'))
       await connected()
       await broker.stop()
       await expect.poll(() => output!.counts().version).toBe('')
@@ -178,7 +190,7 @@ describe('without a connection', () => {
   test('a broker that refuses the password is asked again, and closing does not wait for it', async () => {
     const broker = await startMosquitto(undefined, 'allow_anonymous false')
     try {
-      open(broker.url, 'refused', 'username: a, password: b')
+      await open(broker.url, 'refused', 'username: a, password: b')
       await delay(300)
       expect(output!.counts().version).toBe('')
       await output!.close()
@@ -211,7 +223,7 @@ describe('rates', () => {
 
   test('masks and results of the same rate are of the same frames', async () => {
     listener = await subscribe(mosquitto.url, 'roadmask/rates/#')
-    open(mosquitto.url, 'rates', 'masks_per_second: 20, results_per_second: 20')
+    await open(mosquitto.url, 'rates', 'masks_per_second: 20, results_per_second: 20')
     await connected()
     for (let frame = 1; frame <= 20; frame++) {
       output!.mask(maskOf('front', frame))

@@ -56,6 +56,14 @@ test('what was added is there after the next start, in order, until the broker h
   expect(texts()).toEqual(['two', 'three'])
 })
 
+test('other files of the folder are left alone', async () => {
+  writeFileSync(join(folder, 'switches.json'), '{}')
+  await added('one')
+  await reopen()
+  expect(texts()).toEqual(['one'])
+  expect(readFileSync(join(folder, 'switches.json'), 'utf8')).toBe('{}')
+})
+
 test('nothing is sent before it is on disk', async () => {
   const ready = vi.fn()
   outbox.onReady(ready)
