@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import type { Log } from './log.ts'
 import { ConfigError } from './read-config.ts'
 
 export interface State {
@@ -66,6 +67,17 @@ export async function openState(config: Config, env: NodeJS.ProcessEnv): Promise
       closeSync(directory)
     },
     close: () => void lock.close(),
+  }
+}
+
+/** Writes what the agent can do without: where the disk does not take it, that is said and no more. */
+export function keep(state: State, name: string, value: unknown, log: Log) {
+  try {
+    state.write(name, value)
+  } catch (error) {
+    log.error(
+      `${name}.json in ${state.folder} cannot be written and will be as before after a restart: ${(error as Error).message}`,
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 // Cameras that people switched on or off while the agent ran stay so over a restart, until the setting itself is changed.
 import type { CameraConfig } from './config.ts'
 import type { Log } from './log.ts'
-import type { State } from './state.ts'
+import { keep, type State } from './state.ts'
 
 type Camera = Pick<CameraConfig, 'name' | 'enabled'>
 
@@ -16,13 +16,7 @@ export interface Switches {
 
 export function openSwitches(state: State, log: Log): Switches {
   const wishes = state.read<Wishes>('switches') ?? {}
-  const save = () => {
-    try {
-      state.write('switches', wishes)
-    } catch (error) {
-      log.error(`cameras will not stay switched as they are over a restart: ${(error as Error).message}`)
-    }
-  }
+  const save = () => keep(state, 'switches', wishes, log)
 
   function enabled({ name, enabled: setting }: Camera): boolean {
     const wish = wishes[name]

@@ -1,19 +1,59 @@
 // Home Assistant's MQTT discovery in its device form (2024.11 and later): each camera is a device with its entities.
 // https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 // Home Assistant forgets an entity when its component is sent with its platform alone, and a device with an empty payload.
+import { isDeepStrictEqual } from 'node:util'
 import type { CameraConfig, Config } from '../config.ts'
+import type { Log } from '../log.ts'
+import { keep, type State } from '../state.ts'
+import { version } from '../version.ts'
 import { topics } from '../wire.ts'
+import type { Link } from './mqtt-link.ts'
 
-export type Component = { platform: string } & Record<string, unknown>
+type Component = { platform: string } & Record<string, unknown>
 
-export interface Discovery {
+interface Discovery {
   topic: string
   components: Record<string, Component>
   payload: Record<string, unknown>
 }
 
-/** What was announced, by topic: the platform of each component. */
-export type Announced = Record<string, Record<string, string>>
+/** By component. */
+type Platforms = Record<string, string>
+
+/**
+ * Tells Home Assistant of the cameras there are, and takes back those it was told of that are no more, in this run or the last.
+ * To be called when a connection stands.
+ */
+export function makeAnnouncer(state: State, log: Log, link: Pick<Link, 'send' | 'complain'>): (config: Config) => void {
+  const announced = state.read<Record<string, Platforms>>('home-assistant') ?? {} // by topic
+
+  function remember(topic: string, platforms: Platforms | undefined) {
+    if (isDeepStrictEqual(announced[topic], platforms)) return
+    if (platforms) announced[topic] = platforms
+    else delete announced[topic]
+    keep(state, 'home-assistant', announced, log)
+  }
+
+  function tell(topic: string, payload: string, platforms: Platforms | undefined) {
+    const contentType = payload ? 'application/json' : 'text/plain'
+    link.send({ topic, payload, qos: 1, retain: true, contentType }, (refusal) => {
+      if (refusal) link.complain(`The broker refuses messages on ${topic}: ${refusal}`)
+      else remember(topic, platforms)
+    })
+  }
+
+  return (config) => {
+    const wanted = config.mqtt.home_assistant ? discoveries(config) : []
+    for (const topic of Object.keys(announced)) if (!wanted.some((one) => one.topic === topic)) tell(topic, '', undefined)
+    for (const one of wanted) {
+      const { topic, components } = one
+      const platforms = Object.fromEntries(Object.entries(components).map(([name, { platform }]) => [name, platform]))
+      const before = announced[topic]
+      remember(topic, { ...before, ...platforms }) // first: a crash must not leave announced what the next run knows nothing of
+      tell(topic, JSON.stringify(withRemovals(one, before)), platforms)
+    }
+  }
+}
 
 /** Home Assistant takes `[a-zA-Z0-9_-]` in ids; whatever else is told apart by its code points. */
 export const idOf = (name: string) =>
@@ -22,7 +62,7 @@ export const idOf = (name: string) =>
 const percent = { unit_of_measurement: '%', state_class: 'measurement', suggested_display_precision: 1 }
 
 /** The messages that announce all cameras. */
-export function discoveries({ device, mqtt, cameras }: Config, version: string): Discovery[] {
+export function discoveries({ device, mqtt, cameras }: Config): Discovery[] {
   return cameras.map((camera) => {
     const id = `roadmask_${idOf(device)}_${idOf(camera.name)}`
     const components = componentsOf(camera, id, device, mqtt)
@@ -45,7 +85,7 @@ export function discoveries({ device, mqtt, cameras }: Config, version: string):
 }
 
 /** A discovery that also takes back what was announced before and is no more. */
-export function withRemovals({ payload, components }: Discovery, before: Record<string, string> = {}) {
+function withRemovals({ payload, components }: Discovery, before: Platforms = {}) {
   const gone = Object.entries(before).filter(([name]) => !(name in components))
   return {
     ...payload,

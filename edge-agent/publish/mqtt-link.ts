@@ -56,7 +56,7 @@ const longestDelayMs = 60_000
 /** Two that throw each other out try less and less often. */
 const longestTakeoverDelayMs = 15 * 60_000
 const peacefulMs = 4 * longestTakeoverDelayMs
-/** Connections that the broker ended soon, one after the other: on 3.1.1, which gives no reasons, a sign of that. */
+/** Connections that the broker ended soon, one after the other: a sign of that where it gives no reason, as on 3.1.1. */
 const suspiciousEnds = 3
 const sessionTakenOver = 0x8e
 

@@ -5,11 +5,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Painter } from '../painter.ts'
-import type { State } from '../state.ts'
-import { version } from '../version.ts'
+import { keep, type State } from '../state.ts'
 import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics } from '../wire.ts'
 import type { Broker } from './broker.ts'
-import { type Announced, discoveries, withRemovals } from './home-assistant.ts'
+import { makeAnnouncer } from './home-assistant.ts'
 import { openLink, type Packet } from './mqtt-link.ts'
 import type { Outbox, OutboxMessage } from './outbox.ts'
 import type { Output } from './output.ts'
@@ -43,7 +42,6 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
   const statuses = new Map<string, CameraStatus>()
   let settings = config
   let { cameras, limits, statsDue } = limitsOf(config)
-  const announced = state.read<Announced>('home-assistant') ?? {}
   const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0 }
   let ready = false // connected, and `available` is said
   let onTheWay = 0
@@ -75,7 +73,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
         if (!link.connected()) return
         sayOnline()
         ready = true
-        announce()
+        announce(settings)
         pump()
       },
       lost() {
@@ -87,7 +85,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       message(to, payload, retained) {
         const text = payload.toString().trim()
         if (to === topic.available) return retained ? undefined : heardAvailable(text)
-        if (to === homeStatus) return text === 'online' && ready && !retained ? announce() : undefined
+        if (to === homeStatus) return text === 'online' && ready && !retained ? announce(settings) : undefined
         const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
         const wish = text.toUpperCase()
         if (!camera) return
@@ -135,6 +133,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     }
   }
   outbox.onReady(pump)
+  const announce = makeAnnouncer(state, log, link)
 
   const packetOf = ({ topic, payload, retain }: OutboxMessage): Packet => ({
     topic,
@@ -149,43 +148,11 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     { topic: topic.camera(status.camera).enabled, payload: status.state === 'disabled' ? 'OFF' : 'ON', retain: true },
   ]
 
-  /** Tells Home Assistant of the cameras there are, and takes back those it was told of that are no more. */
-  function announce() {
-    const wanted = mqtt.home_assistant ? discoveries(settings, version) : []
-    const gone = Object.keys(announced).filter((to) => !wanted.some((one) => one.topic === to))
-    for (const to of gone)
-      link.send({ topic: to, payload: '', qos: 1, retain: true, contentType: 'text/plain' }, () => remember(to, undefined))
-    for (const one of wanted) {
-      const payload = JSON.stringify(withRemovals(one, announced[one.topic]))
-      const platforms = Object.fromEntries(Object.entries(one.components).map(([name, { platform }]) => [name, platform]))
-      // Noted before: what a crash leaves announced must be known to the next run.
-      remember(one.topic, { ...announced[one.topic], ...platforms })
-      link.send({ topic: one.topic, payload, qos: 1, retain: true, contentType: 'application/json' }, () =>
-        remember(one.topic, platforms),
-      )
-    }
-  }
-
-  function remember(to: string, platforms: Announced[string] | undefined) {
-    if (isDeepStrictEqual(announced[to], platforms)) return
-    if (platforms) announced[to] = platforms
-    else delete announced[to]
-    write('home-assistant', announced)
-  }
-
-  function write(name: string, value: unknown) {
-    try {
-      state.write(name, value)
-    } catch (error) {
-      log.error(`what was announced is not remembered over a restart: ${(error as Error).message}`)
-    }
-  }
-
   /** Takes away what is retained of cameras that are no more, were they of the last run. */
   function forgetOthers() {
     const told = state.read<string[]>('cameras') ?? []
     for (const camera of told) if (!cameras.includes(camera)) forget(camera)
-    if (!isDeepStrictEqual(told, cameras)) write('cameras', cameras)
+    if (!isDeepStrictEqual(told, cameras)) keep(state, 'cameras', cameras, log)
   }
   forgetOthers()
 
@@ -242,7 +209,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       settings = changed
       ;({ cameras, limits, statsDue } = limitsOf(changed))
       forgetOthers()
-      if (ready) announce()
+      if (ready) announce(settings)
     },
     counts: () => ({
       version: link.version(),

@@ -24,6 +24,7 @@ afterEach(async () => {
   if (!program) return
   program.kill('SIGKILL')
   await once(program, 'close')
+  program = undefined
 })
 afterAll(async () => {
   await client.endAsync()

@@ -91,5 +91,4 @@ test('200 events over an outage of the broker and two SIGKILLs of the agent: non
   const first = heard.filter(({ id }) => !seen.has(id) && seen.add(id))
   expect(first.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1))
   expect(first.map(({ type }) => type)).toEqual(first.map((_, i) => (i % 2 ? 'camera_disabled' : 'camera_enabled')))
-  console.log(`${heard.length} messages for 200 events`)
 })

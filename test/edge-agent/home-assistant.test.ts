@@ -165,7 +165,7 @@ test('what is switched off is not announced; a camera that is switched off can b
     [camera('front', zones)],
     ', home_assistant: homeassistant, masks_per_second: 0, results_per_second: 0',
   )
-  const [one] = discoveries(config, '1')
+  const [one] = discoveries(config)
   expect(Object.keys(one!.components)).toEqual(['enabled', 'latency', 'mask_rate', 'restarts'])
   expect(one!.components.enabled!.availability).toEqual([{ topic: 'roadmask/less/available' }])
   await listen()

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createPlainServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
@@ -123,7 +123,10 @@ describe('TLS with certificates of both sides, and an ACL', () => {
       .poll(() => listener.text('roadmask/vehicle/front/event').map((text) => JSON.parse(text).detail))
       .toEqual([spoken])
     await expect.poll(() => listener.text('roadmask/vehicle/front/mask')).toEqual(['mask 7'])
-    expect(out.counts().sent_bytes).toMatchObject({ available: 30, mask: 'roadmask/vehicle/front/mask'.length + 6 })
+    expect(out.counts().sent_bytes).toMatchObject({
+      available: 'roadmask/vehicle/available'.length + 'online'.length,
+      mask: 'roadmask/vehicle/front/mask'.length + 'mask 7'.length,
+    })
   })
 
   test('on 5 the broker says what it refuses: that is counted and said, and what follows goes on', async () => {
@@ -177,18 +180,29 @@ describe('TLS with certificates of both sides, and an ACL', () => {
 })
 
 describe('two of one name', () => {
-  test('on 5 the one that is thrown out says so, and leaves the other alone for a good while', async () => {
-    const same = `url: "${plain.url}", client_id: same, version: "5"`
-    const first = await open('one', same)
-    await version(first).toBe('5')
-    const second = await open('two', same)
-    await problem(first).toContain('Another client has the client id same. Give each agent')
-    await version(second).toBe('5')
+  test('a broker of 5 that tells of it is believed at once, and left alone for a good while', async () => {
+    let connections = 0
+    // Mosquitto 2.0 hangs up without the reason, so this side of it is written by hand.
+    const server = createPlainServer((socket) => {
+      connections++
+      socket.on('error', () => {})
+      socket.once('data', () => {
+        socket.write(Buffer.from('2003000000', 'hex')) // CONNACK, success
+        setTimeout(() => socket.end(Buffer.from('e0028e00', 'hex')), 200) // DISCONNECT, session taken over
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closing.push(async () => void server.close())
+    const out = await open(
+      'one',
+      `url: "mqtt://127.0.0.1:${(server.address() as AddressInfo).port}", client_id: same, version: "5"`,
+    )
+    await problem(out).toContain('Another client has the client id same. Give each agent')
     await new Promise((resolve) => setTimeout(resolve, 4000)) // twice what it waits after any other loss
-    expect([first, second].map((out) => out.counts().version)).toEqual(['', '5'])
+    expect(connections).toBe(1)
   })
 
-  test('on 3.1.1, which gives no reasons, it is noticed by what happens', async () => {
+  test('where the broker gives no reason it is noticed by what happens', async () => {
     const same = `url: "${plain.url}", client_id: both, version: "3.1.1"`
     const first = await open('one', same)
     await version(first).toBe('3.1.1')
