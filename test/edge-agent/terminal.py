@@ -9,6 +9,9 @@ if pid == 0:
     os.execvp(command[0], command)
 seen = b""
 while awaited.encode() not in seen:
-    seen += os.read(terminal, 65536)
+    try:
+        seen += os.read(terminal, 65536)
+    except OSError:  # it ended by itself
+        sys.exit(seen.decode())
 os.close(terminal)  # the kernel sends SIGHUP
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
