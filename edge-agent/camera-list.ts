@@ -15,6 +15,8 @@ export interface CameraList {
   /** Whether anybody of a kind looks at the pictures. */
   setWatched(by: 'pages' | 'streams'): (watched: boolean) => void
   wantPicture(name: string): void
+  /** The wall clock was set, by so many microseconds. */
+  clockStepped(micros: number): void
   stop(): Promise<void>
 }
 
@@ -76,6 +78,9 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
       one.camera.setEnabled(enabled)
     },
     wantPicture: (name) => running.find(({ camera }) => camera.name === name)?.camera.wantPicture(),
+    clockStepped(micros) {
+      for (const { camera } of running) camera.clockStepped(micros)
+    },
     setSegment(socket) {
       segment = socket
       for (const { camera } of running) camera.setSegment(socket)

@@ -1,5 +1,6 @@
 // The command line, and the help that teaches it.
 import { settings } from './config-keys.ts'
+import { ConfigError } from './read-config.ts'
 
 export interface Command {
   help: boolean
@@ -22,7 +23,7 @@ export function readCommand(words: readonly string[]): Command {
 }
 
 /** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
-export const commands: Record<string, (args: string[]) => Promise<void>> = {
+const commands: Record<string, (args: string[]) => Promise<void>> = {
   check: async (args) => (await import('./check.ts')).check(args),
   'export-frames': async (args) => (await import('./collect/export-frames.ts')).exportFrames(args),
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
@@ -30,9 +31,22 @@ export const commands: Record<string, (args: string[]) => Promise<void>> = {
   token: async (args) => (await import('./credentials.ts')).makeCredential('token', args),
 }
 
+/** Does what the words ask for: `run` the agent, or something beside it. Sets the exit code: 1 for an error, 2 for wrong settings. */
+export function dispatch(words: string[], run: (command: Command) => Promise<void>): void {
+  const other = commands[words[0] ?? '']
+  const command = readCommand(words)
+  if (command.help && !other) return void console.log(help)
+  const work = other ? other(words.slice(1)) : run(command)
+  work.catch((error: Error) => {
+    const beside = other || error instanceof ConfigError
+    console.error(beside ? error.message : `The agent cannot start: ${error.message}`)
+    process.exit(error instanceof ConfigError ? 2 : 1)
+  })
+}
+
 const width = Math.max(...settings.map(({ flag }) => flag.length))
 
-export const help = `Roadmask edge agent: cameras in, road masks out by MQTT and WebSocket, and a page to watch them.
+const help = `Roadmask edge agent: cameras in, road masks out by MQTT and WebSocket, and a page to watch them.
 
   npm run agent                                   plays the demo drive
   npm run agent -- --source rtsp://HOST/PATH      one camera, the rest by default

@@ -19,11 +19,17 @@ export interface Known {
   modelReady(): boolean
 }
 
+interface Watched {
+  cameras: CameraList
+  inference: Inference
+  painter: Painter
+}
+
 export interface Memory extends Known {
   /** Who is asked for what went out. */
   ask(outputs: () => OutputStats): void
   /** Who is asked for states. */
-  watch(cameras: CameraList, inference: Inference, painter: Painter): void
+  watch(parts: Watched): void
   /** The settings changed: what is known of cameras that run no longer goes. */
   settings(config: Config): void
   frames(camera: string, count: number): void
@@ -34,25 +40,21 @@ export interface Memory extends Known {
 export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Memory {
   const masks = new Map<string, MaskMessage>()
   const counters = startCounting()
-  let cameras: CameraList | undefined
-  const all = () => cameras?.all() ?? []
-  let inference: Inference | undefined
+  let parts: Watched | undefined
   let outputs: () => OutputStats
-  let painter: Painter | undefined
+  const all = () => parts?.cameras.all() ?? []
   const processes = () => ({
     agent: process.pid,
-    segment: inference?.pid(),
-    paint: painter?.pid(),
+    segment: parts?.inference.pid(),
+    paint: parts?.painter.pid(),
     ...Object.fromEntries(all().map(({ name, pid }) => [`camera/${name}`, pid()])), // no name of a camera holds a "/"
   })
   return {
     ask(counts) {
       outputs = counts
     },
-    watch(list, model, paint) {
-      cameras = list
-      inference = model
-      painter = paint
+    watch(all) {
+      parts = all
     },
     processes,
     settings(config) {
@@ -69,12 +71,12 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
     },
     statuses: () => all().map((camera) => camera.status()),
     latest: (camera) => masks.get(camera),
-    modelReady: () => inference?.ready() ?? false,
+    modelReady: () => parts?.inference.ready() ?? false,
     stats: () =>
       counters.report({
         device,
         model: manifest.name,
-        compute: inference?.compute() ?? 'loading',
+        compute: parts?.inference.compute() ?? 'loading',
         processes: processes(),
         cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
         outputs: outputs(),

@@ -70,7 +70,9 @@ test('the grain and the slow adjustment of a clock are no steps', () => {
   vi.useFakeTimers()
   const now = { monotonic: 1e6, wall: 5e12 }
   const steps: number[] = []
-  const end = watchClock((micros) => steps.push(micros), { monotonicMicros: () => now.monotonic, wallMicros: () => now.wall })
+  const said: unknown[] = []
+  const clocks = { monotonicMicros: () => now.monotonic, wallMicros: () => now.wall }
+  const end = watchClock((micros) => steps.push(micros), { warn: (fields: unknown) => said.push(fields) }, clocks)
   const pass = (micros: number, wallMore = 0) => {
     now.monotonic += micros
     now.wall += micros + wallMore
@@ -81,5 +83,6 @@ test('the grain and the slow adjustment of a clock are no steps', () => {
   pass(500_000, -3_600_000_000)
   pass(500_000)
   expect(steps).toEqual([-3_600_000_000])
+  expect(said).toEqual([{ step_ms: -3_600_000 }])
   end()
 })
