@@ -19,6 +19,8 @@ export interface FrameHeader {
   region: Region
   /** Whether a JPEG of this frame is there or on its way. */
   picture: boolean
+  /** The source waits: its next frame is the same whenever it is asked for. */
+  held?: boolean
 }
 
 /** RGB of the model's size, with its facts. */

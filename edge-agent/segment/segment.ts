@@ -1,25 +1,31 @@
 // The process that segments, one for all cameras: takes the newest frame of each, runs them through the bundle as one batch
-// and sends the masks to main as PNG. TensorFlow's calls block this process and no other; nothing runs beside them.
+// and sends the masks to main as PNG. TensorFlow has a thread of its own: while it works on a batch, the masks of the one
+// before become messages and the frames of the next one arrive.
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { encodeMask } from '../../deploy/mask-png.ts'
 import { slowPrecision } from '../../deploy/native-precision.ts'
-import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
+import type { Masks } from '../../deploy/run-bundle.ts'
 import { samplePictures } from '../facts/drift.ts'
 import { type CameraFacts, lookAtMasks } from '../facts/mask-facts.ts'
 import { FactSettings } from '../facts/settings.ts'
 import { chooseBatch } from './choose-batch.ts'
 import { type FrameSource, listenForFrames, monotonicMicros, type ReceivedFrame } from './frame-socket.ts'
 import type { FromSegment, ToSegment } from './messages.ts'
+import { type Model, openModel } from './model.ts'
 
 type Start = Extract<ToSegment, { type: 'start' }>
 
 const tell = (message: FromSegment) => process.connected && process.send?.(message)
 const toMs = (micros: number) => Math.round(micros / 10) / 100
 
+/** How long before the model is free its next frame is asked for: it takes so long to be converted and to travel, or less. */
+const leadMicros = 5000
+
 /** Where the socket lies, in a folder made for it. */
 let folder: string | undefined
+let segmenter: ReturnType<typeof makeSegmenter> | undefined
 /** What to say of whose masks, and, by camera, what looks at them. */
 let settings: Record<string, CameraFacts> = {}
 const plainFacts: CameraFacts = { facts: FactSettings.parse({}), zones: [] }
@@ -28,7 +34,7 @@ const looks = new Map<string, { factsOf: ReturnType<typeof lookAtMasks>; sample:
 async function start({ bundle: dir, socket, compute, batches }: Start) {
   folder = dirname(socket)
   const began = performance.now()
-  const bundle = await loadBundle(dir)
+  const bundle = await openModel(dir)
   if (compute === 'gpu' && bundle.compute !== 'gpu') {
     const reason =
       'The config wants "compute: gpu", but TensorFlow found no GPU it can use and would compute on the CPU. ' +
@@ -36,8 +42,8 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
     return tell({ type: 'refused', reason })
   }
   const loaded = performance.now()
-  warmUp(bundle, batches)
-  const segmenter = makeSegmenter(bundle, batches)
+  await warmUp(bundle, batches)
+  segmenter = makeSegmenter(bundle, batches)
   await listenForFrames(socket, segmenter)
   const slow = await slowPrecision(bundle.manifest.precision?.compute ?? 'float32', bundle.compute)
   const times = { loadMs: loaded - began, warmMs: performance.now() - loaded }
@@ -45,18 +51,22 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
 }
 
 /** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
-function warmUp({ manifest: { input }, serve }: RunningBundle, batches: number[]) {
-  for (const n of batches) for (let i = 0; i < 2; i++) serve(new Uint8Array(n * input.width * input.height * 3), n)
+async function warmUp({ manifest: { input }, serve }: Model, batches: number[]) {
+  const picture = () => new Uint8Array(input.width * input.height * 3)
+  for (const n of batches) for (let i = 0; i < 2; i++) await serve(Array.from({ length: n }, picture))
 }
 
-function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
+function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
   const { width, height } = manifest.input
   const model = { width, height, road: manifest.road }
   const look = { width, height, colours: manifest.classes.map(({ colour }) => colour), road: manifest.road }
   const pictureBytes = 3 * width * height
   const waiting = new Map<FrameSource, ReceivedFrame>()
-  const servedAt = new Map<FrameSource, number>()
-  let scheduled = false
+  const servedAt = new WeakMap<FrameSource, number>()
+  /** The batch that runs. */
+  let busy: Promise<void> | undefined
+  /** How long the last one took. */
+  let inferMicros = 0
 
   function looksOf(camera: string) {
     const known = looks.get(camera) ?? {
@@ -67,30 +77,36 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
     return known
   }
 
-  /** One batch, and then once more round the event loop, where frames come in. */
-  function schedule() {
-    if (scheduled || waiting.size === 0) return
-    scheduled = true
-    setImmediate(() => {
-      scheduled = false
-      run()
-      schedule()
+  /** Starts a batch, where none runs and a frame waits. */
+  function next() {
+    if (busy || waiting.size === 0) return
+    const sources = chooseBatch([...waiting.keys()], (source) => servedAt.get(source) ?? 0, batches)
+    const frames = sources.map((source) => waiting.get(source)!)
+    for (const source of sources) waiting.delete(source)
+    const began = monotonicMicros()
+    // The next frame travels while this one is worked on, and no sooner than it must, since a later one is a newer one.
+    const ask = (held: boolean) => {
+      for (const [i, source] of sources.entries()) if (Boolean(frames[i]!.header.held) === held) source.request()
+    }
+    const askTheOthers = () => {
+      clearTimeout(timer)
+      timer = undefined
+      ask(false)
+    }
+    let timer: NodeJS.Timeout | undefined = setTimeout(askTheOthers, (inferMicros - leadMicros) / 1000)
+    ask(true)
+    busy = serve(frames.map(({ pixels }) => pixels)).then((masks) => {
+      const inferred = monotonicMicros()
+      inferMicros = inferred - began
+      if (timer) askTheOthers()
+      for (const source of sources) servedAt.set(source, inferred)
+      busy = undefined
+      next() // the model goes on before these masks are looked at
+      send(frames, masks, began, inferred)
     })
   }
 
-  function run() {
-    const sources = chooseBatch([...waiting.keys()], (source) => servedAt.get(source) ?? 0, batches)
-    const frames = sources.map((source) => waiting.get(source)!)
-    const n = frames.length
-    const pictures = n === 1 ? frames[0]!.pixels : Buffer.concat(frames.map(({ pixels }) => pixels))
-    const began = monotonicMicros()
-    const { masks, classShare, confidence } = serve(pictures, n)
-    const inferred = monotonicMicros()
-    for (const source of sources) {
-      waiting.delete(source)
-      servedAt.set(source, inferred)
-      source.request() // the next frame travels while these masks are encoded
-    }
+  function send(frames: ReceivedFrame[], { masks, classShare, confidence }: Masks, began: number, inferred: number) {
     frames.forEach(({ header, receivedMonotonicMicros }, i) => {
       const { camera, frame, capturedMicros, capturedMonotonicMicros, region } = header
       const mask = masks.subarray(i * width * height, (i + 1) * width * height)
@@ -129,15 +145,16 @@ function makeSegmenter({ manifest, serve }: RunningBundle, batches: number[]) {
   }
 
   return {
+    /** When the batch that runs is done. */
+    idle: () => busy ?? Promise.resolve(),
     frame(frame: ReceivedFrame, source: FrameSource) {
       if (frame.pixels.length !== pictureBytes)
         throw new Error(`Expected ${pictureBytes} bytes of ${width} x ${height} RGB, found ${frame.pixels.length}`)
       waiting.set(source, frame)
-      schedule()
+      setImmediate(next) // after the frames that came with it
     },
     gone(source: FrameSource) {
       waiting.delete(source)
-      servedAt.delete(source)
     },
   }
 }
@@ -159,7 +176,8 @@ process.on('message', (message: ToSegment) => {
     settings = message.cameras
     looks.clear()
   }
-  if (message.type === 'ping') tell({ type: 'pong' })
+  // A model that hangs must not look alive.
+  if (message.type === 'ping') (segmenter?.idle() ?? Promise.resolve()).then(() => tell({ type: 'pong' }))
   if (message.type === 'stop') process.exit(0)
 })
 process.on('disconnect', () => {
