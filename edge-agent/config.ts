@@ -27,6 +27,7 @@ const source = z.string().regex(/^(demo$|test$|file:.|rtsps?:\/\/.|v4l2:\/.|csi:
 /** Which settings have a meaning for which kind of source. */
 const only: Record<string, string[]> = {
   loop: ['file', 'demo'],
+  pace: ['file', 'demo', 'gst'],
   transport: ['rtsp'],
   latency_ms: ['rtsp'],
   password_file: ['rtsp'],
@@ -52,6 +53,7 @@ export const CameraConfig = z
     masks_per_second: z.number().positive().max(1000).optional(),
     preview: z.strictObject(preview).partial().optional(), // where it differs from the one for all
     loop: z.boolean().optional(),
+    pace: z.enum(['clock', 'model']).optional(),
     transport: z.enum(['tcp', 'udp', 'auto']).optional(),
     latency_ms: z.int().min(0).optional(),
     password_file: z.string().min(1).optional(),
@@ -76,6 +78,8 @@ export const CameraConfig = z
       (camera.region[0] + camera.region[2] > 1 || camera.region[1] + camera.region[3] > 1)
     )
       refuse('region', `"region" is [x, y, width, height]; as shares of the picture they must not reach beyond 1`)
+    if (camera.pace === 'model' && camera.masks_per_second !== undefined)
+      refuse('pace', '"pace: model" gives every frame its mask, which "masks_per_second" does not let it')
     if ((camera.width === undefined) !== (camera.height === undefined))
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
     camera.zones.forEach(({ name }, i) => {

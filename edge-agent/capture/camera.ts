@@ -19,7 +19,7 @@ import type { FromCamera, Replay, ToCamera } from './messages.ts'
 import { modelPicture } from './model-picture.ts'
 import { type CameraPicture, cameraPipeline, isYuv, probeText } from './pipeline.ts'
 import { firstPatienceMs, silence } from './silence.ts'
-import { type Hardware, loops, noHardware } from './source.ts'
+import { type Hardware, isHeld, loops, noHardware } from './source.ts'
 import { sourceFault } from './source-fault.ts'
 
 type Start = Extract<ToCamera, { type: 'start' }>
@@ -127,13 +127,16 @@ function mediaTimes({ frames }: Replay): ReturnType<typeof captureClock> {
 
 function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   const { camera, input, preview, replay } = start
-  const { text, view } = cameraPipeline(camera, picture, input, preview, hardware, replay !== undefined)
+  const held = replay !== undefined || isHeld(camera)
+  const { text, view } = cameraPipeline(camera, picture, input, preview, hardware, held)
   const toRgb = isYuv(picture) ? yuvToRgb(yuvMeaning(picture.colorimetry, input)) : undefined
   const layout = { target: view.target, model: input, yuvToRgb: toRgb }
   const timesOf = replay ? mediaTimes(replay) : captureClock()
-  const line = replay && frameLine()
-  const choice = line ?? frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
+  const newest = frameChoice(preview.fps > 0 ? 1e6 / preview.fps : 0)
+  const line = held ? frameLine(newest) : undefined
+  const choice = line ?? newest
   let frames = 0
+  let given = 0
   const heard = silence(camera.timeout_ms)
   const due = rateLimit(camera.masks_per_second ?? Number.POSITIVE_INFINITY)
   const elements = new Set<string>()
@@ -149,16 +152,21 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     }
     if (message.type === 'segment-done') pipeline.seek(0, segmentSeek)
     if (message.type !== 'eos') return
-    if (line) return finished('stream')
+    if (line) finished('stream')
+    else ended()
+  })
+  function ended() {
     if (loops(camera) && frames > 0) lost('The video could not be wound back', 'now')
     else if (camera.loop === false) lost('The video has ended', 'never')
     else lost('The stream has ended')
-  })
+  }
   /** The stream's end and that of the pulls come in any order; none of the two alone is the end. */
   const still = new Set(['stream', 'pulls'])
   function finished(part: string) {
     still.delete(part)
-    if (still.size === 0) line?.end(() => tell({ type: 'finished', frames }))
+    if (still.size > 0) return
+    // After the frame that was just taken has gone its way.
+    line?.end(() => setImmediate(() => (replay ? tell({ type: 'finished', frames }) : segment?.write('', ended))))
   }
   pipeline.play()
 
@@ -181,15 +189,17 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     openShutter(true)
   }
 
+  const makeEndless = () => void (loops(camera) && pipeline.seek(0, segmentSeek))
   const newFrame = (pts: bigint, buffer: Buffer) => {
     heard.heard()
     frames++
     if (frames === 1) {
       tell({ type: 'online', picture })
       setTimeout(() => tell({ type: 'chosen', chosen: chosenElements(elements) }), 500) // the bus is behind the frames
-      if (loops(camera)) pipeline.seek(0, segmentSeek)
+      if (!held) makeEndless()
     }
-    choice.add({ number: frames, pts, ...timesOf(pts), buffer })
+    // Where the stream is held up, its own time says nothing of when a frame came.
+    choice.add({ number: frames, pts, ...timesOf(held && !replay ? process.hrtime.bigint() : pts), buffer })
     giveFrame?.()
     if (shutter) openWhenDue(pts)
   }
@@ -215,6 +225,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       cameraHeight: upright.height,
       region: part,
       picture: frame.picture !== undefined || pictureDue,
+      held,
     }
     writeFrame(socket, header, modelPicture(frame.buffer, layout))
   }
@@ -223,6 +234,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     const frame = choice.take()
     if (!frame) return
     asked = false
+    // A seek waits for the frame that flows; where the stream is held up, that flows when one was taken.
+    if (++given === 1 && held) makeEndless()
     give(frame, segment)
   }
 

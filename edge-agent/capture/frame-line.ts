@@ -1,8 +1,6 @@
-// Frames in a replay: all of them, in order. The source is held up while some wait.
-import type { Frame, FrameChoice } from './frame-choice.ts'
-
-/** Frames that may wait before no more are pulled. */
-const longest = 2
+// Frames of which every one is given, in order: of a replay, and of a video that is played at the model's pace. The source
+// is held up while one waits.
+import type { FrameChoice } from './frame-choice.ts'
 
 export interface FrameLine extends FrameChoice {
   /** Calls back when there is room for another frame. */
@@ -11,24 +9,21 @@ export interface FrameLine extends FrameChoice {
   end(taken: () => void): void
 }
 
-export function frameLine(): FrameLine {
-  const frames: Frame[] = []
+/** `choice` keeps the frame that waits. */
+export function frameLine(choice: FrameChoice): FrameLine {
   let pull: (() => void) | undefined
   let ended: (() => void) | undefined
   const look = () => {
-    if (frames.length < longest && pull) {
-      const now = pull
-      pull = undefined
-      now()
-    }
-    if (frames.length === 0) ended?.()
+    if (choice.waiting()) return
+    const now = pull
+    pull = undefined
+    now?.()
+    ended?.()
   }
   return {
-    add: (frame) => void frames.push(frame),
-    addPicture: () => undefined,
-    waiting: () => frames.length > 0,
+    ...choice,
     take() {
-      const frame = frames.shift()
+      const frame = choice.take()
       look()
       return frame
     },

@@ -21,6 +21,9 @@ const fraction = (fps: number) => (Number.isInteger(fps) ? `${fps}/1` : `${Math.
 /** Whether the source plays by the clock as it comes (a camera), or has to be held back to its own speed (a video). */
 export const isVideo = (source: string) => ['file', 'demo'].includes(sourceKind(source))
 
+/** Whether the source waits for the model, so that every frame gets its mask. */
+export const isHeld = ({ pace }: CameraConfig) => pace === 'model'
+
 /** Whether the source is one picture, which is given again and again like that of a camera that sees nothing move. */
 const isStill = ({ source, loop }: CameraConfig) => /^file:.*\.(jpe?g|png)$/is.test(source) && loop !== false
 const stillFps = 2
