@@ -3,7 +3,8 @@
 #
 #   deploy/setup.sh            what the agent and the trainer need
 #   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python, moto
-#   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch
+#   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch; with
+#                              `agent` behind it what that of the agent compares with: an agent in Python
 #
 # Every npm script, the container image and CI call it. It does what is missing, in order, and nothing (in a fraction of a
 # second, without a word) when all is there; it can be interrupted at any moment and goes on from there the next time.
@@ -38,7 +39,10 @@ main() {
       with_tests=true
       steps+=(python)
       ;;
-    --bench) steps+=(bench) ;;
+    --bench)
+      steps+=(bench)
+      if [[ ${2:-} == agent ]]; then bench_room=edge-agent; fi
+      ;;
     *)
       say "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")"
       if [[ $1 == --help ]]; then exit 0; fi

@@ -12,6 +12,9 @@ packages=(
 # linter for set-up itself, and systemd's own tools, which a container lacks.
 test_packages=(mosquitto mosquitto-clients prometheus gpsd gir1.2-gst-rtsp-server-1.0 python3-gi python3-venv shellcheck systemd libfaketime)
 
+# PyGObject, for the agent in Python that ours is measured beside.
+bench_packages=(python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-venv)
+
 # The browser that the tests use, or nothing.
 find_browser() {
   if [[ -n ${CHROME_BIN:-} ]]; then
@@ -24,6 +27,7 @@ find_browser() {
 
 wanted_packages() {
   printf '%s\n' "${packages[@]}"
+  if [[ ${bench_room:-trainer} == edge-agent ]]; then printf '%s\n' "${bench_packages[@]}"; fi
   $with_tests || return 0
   printf '%s\n' "${test_packages[@]}"
   if grep -q '^ID=debian' /etc/os-release && [[ -z $(find_browser) ]]; then echo chromium; fi
