@@ -27,6 +27,8 @@ type Again = Extract<FromCamera, { type: 'lost' }>['again']
 
 /** GST_SEEK_FLAG_SEGMENT: at the end of the video comes `segment-done` instead of the end of the stream. */
 const segmentSeek = 8
+/** Without a frame for so long, the end of a stream that is held up has been reached. */
+const drainedMs = 100
 /** Pictures a second while nobody looks, so that the latest one is never old. */
 const unwatchedFps = 1
 
@@ -136,7 +138,6 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   const line = held ? frameLine(newest) : undefined
   const choice = line ?? newest
   let frames = 0
-  let given = 0
   const heard = silence(camera.timeout_ms)
   const due = rateLimit(camera.masks_per_second ?? Number.POSITIVE_INFINITY)
   const elements = new Set<string>()
@@ -150,7 +151,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       const changed = otherPicture.test(`${message.message}`) && (frames > 0 || start.picture)
       lost(reasonOf(message), changed ? 'changed' : 'later')
     }
-    if (message.type === 'segment-done') pipeline.seek(0, segmentSeek)
+    if (message.type === 'segment-done') (held ? windWhenDrained : wind)()
     if (message.type !== 'eos') return
     if (line) finished('stream')
     else ended()
@@ -189,14 +190,27 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     openShutter(true)
   }
 
-  const makeEndless = () => void (loops(camera) && pipeline.seek(0, segmentSeek))
+  const sink = pipeline.findChild('model') as AppSink
+  /** A seek waits for the frame that flows, which must not wait for this thread meanwhile. */
+  function wind() {
+    sink.drop = true
+    pipeline.seek(0, segmentSeek)
+    sink.drop = !held
+  }
+  /** The last frames of a stream that is held up are still on their way when it tells its end. */
+  let cameMs = 0
+  function windWhenDrained() {
+    if (choice.waiting() || performance.now() - cameMs < drainedMs) setTimeout(windWhenDrained, drainedMs / 4)
+    else wind()
+  }
   const newFrame = (pts: bigint, buffer: Buffer) => {
     heard.heard()
+    cameMs = performance.now()
     frames++
     if (frames === 1) {
       tell({ type: 'online', picture })
       setTimeout(() => tell({ type: 'chosen', chosen: chosenElements(elements) }), 500) // the bus is behind the frames
-      if (!held) makeEndless()
+      if (loops(camera)) wind()
     }
     // Where the stream is held up, its own time says nothing of when a frame came.
     choice.add({ number: frames, pts, ...timesOf(held && !replay ? process.hrtime.bigint() : pts), buffer })
@@ -234,8 +248,6 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     const frame = choice.take()
     if (!frame) return
     asked = false
-    // A seek waits for the frame that flows; where the stream is held up, that flows when one was taken.
-    if (++given === 1 && held) makeEndless()
     give(frame, segment)
   }
 

@@ -42,9 +42,11 @@ test('at the pace of the model every frame of a video gets its mask, faster than
 test('and begins again after its end', async () => {
   const agent = await start(true)
   try {
-    const { masks } = await agent.watch()
+    const { masks, texts } = await agent.watch()
     await vi.waitUntil(() => masks.length > 0 && masks.at(-1)!.result.frame > 2.5 * frames, { timeout: 60_000 })
-    expect(masks.at(-1)!.result.dropped).toBe(0) // and so one process all along
+    expect(masks.at(-1)!.result.dropped).toBe(0)
+    expect(texts.some((said) => said.type === 'event' && said.event.type === 'camera_lost')).toBe(false) // one process all along
+    expect(agent.log.some(({ msg }) => /replaced|lost/.test(msg))).toBe(false)
     expect(Math.max(...masks.map(({ result }) => result.age_ms))).toBeLessThan(5000) // its own time is an hour ahead by and by
   } finally {
     await agent.stop()
