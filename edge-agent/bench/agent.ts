@@ -54,7 +54,7 @@ export async function startBenchedAgent(config: { cameras: unknown[] } & Record<
     env: {
       ...process.env,
       ROADMASK_HTTP_PORT: '0',
-      ROADMASK_BROKER_PORT: '0',
+      ...(!('mqtt' in config) && { ROADMASK_BROKER_PORT: '0' }),
       // Says when a pipeline's time began, and no more: a few lines a pipeline.
       GST_DEBUG: 'GST_CLOCK:5',
       GST_DEBUG_FILE: join(dir, 'clock-%p.log'),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { build, demoBundle, repository } from '../paths.ts'
 import { comparePeers, runtimes } from './peers.ts'
@@ -57,8 +58,9 @@ const Options = z.object({
 })
 
 /** A bundle like this one, in full width; made where it is missing. */
-function fullWidth(bundle: string): string {
-  const folder = `${repository}/.setup/bench-agent/full-width`
+async function fullWidth(bundle: string): Promise<string> {
+  const { width, height } = (await openBundle(bundle)).manifest.input
+  const folder = `${repository}/.setup/bench-agent/full-width-${width}x${height}`
   if (existsSync(folder)) return folder
   note('making a bundle of full width')
   const { status } = spawnSync(process.execPath, [`${build}/trainer/bench/random-bundle.js`, '1', bundle, folder], {
@@ -121,7 +123,7 @@ async function bench(args: string[]): Promise<void> {
     rows.push(rateRow('masks a second / session alone', 0.85, rate))
   }
   if (only.includes('slow')) {
-    const rate = await unpacedRate(fullWidth(bundle), seconds)
+    const rate = await unpacedRate(await fullWidth(bundle), seconds)
     details.slow = rate
     sayRate('The same in full width', rate)
     rows.push(rateRow('the same, full width', 0.95, rate))

@@ -40,7 +40,7 @@ const rateOf = ({ masks, seconds }: Watched) => masks.length / seconds
 
 /** How long the agent and the session alone take turns: as long as no camera counts as lost. */
 const burstSeconds = 1.5
-const resumedSeconds = 0.3
+const resumedSeconds = 0.5
 
 /** As many masks as go, of a 720p video that waits for the model, in turns with the session alone. */
 export async function unpacedRate(bundle: string, seconds: number): Promise<Rate> {
