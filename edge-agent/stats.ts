@@ -11,7 +11,7 @@ export interface Snapshot {
   device: string
   model: string
   compute: string
-  /** Process ids by name; the agent's own is added. */
+  /** Process ids by name. */
   processes: Record<string, number | undefined>
   cameras: { name: string; state: CameraState; restarts: number }[]
   outputs: OutputStats
@@ -76,7 +76,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
     },
     async report({ device, model, compute, processes, cameras, outputs }) {
       const memory_mib: Record<string, number> = {}
-      for (const [name, pid] of Object.entries({ agent: process.pid, ...processes })) {
+      for (const [name, pid] of Object.entries(processes)) {
         const mib = pid && (await residentMib(pid))
         if (mib) memory_mib[name] = mib
       }

@@ -5,7 +5,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import type { Known } from '../known.ts'
-import { residentMib } from '../supervise.ts'
 import { version } from '../version.ts'
 import type { Result } from '../wire.ts'
 import { readHardware } from './hardware.ts'
@@ -79,17 +78,16 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
   async function look() {
     for (const metric of [fps, maskFps, state, restarts, memory, cpu, droppedMessages, sent, clients, temperature, gpu])
       metric.reset()
-    const { cameras, outputs } = await known.stats()
+    const { cameras, memory_mib, outputs } = await known.stats()
     for (const [camera, now] of Object.entries(cameras)) {
       fps.set({ camera }, now.camera_fps)
       maskFps.set({ camera }, now.mask_fps)
       for (const name of ['online', 'offline', 'disabled']) state.set({ camera, state: name }, Number(now.state === name))
       restarts.inc({ camera }, now.restarts)
     }
+    for (const [name, mib] of Object.entries(memory_mib)) memory.set({ process: name }, mib * 2 ** 20)
     for (const [name, pid] of Object.entries(known.processes())) {
-      if (!pid) continue
-      const [mib, seconds] = await Promise.all([residentMib(pid), cpuSeconds(pid)])
-      if (mib) memory.set({ process: name }, mib * 2 ** 20)
+      const seconds = pid && (await cpuSeconds(pid))
       if (seconds !== undefined) cpu.inc({ process: name }, seconds)
     }
     const { outbox, sent_bytes, version: spoken } = outputs.mqtt

@@ -24,7 +24,7 @@ export const stats: Stats = {
   uptime_s: 2,
   model: 'run-1',
   compute: 'cpu',
-  memory_mib: {},
+  memory_mib: { agent: 64 },
   cameras: {},
   outputs: outputStats,
 }

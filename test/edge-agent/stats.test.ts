@@ -7,7 +7,7 @@ const snapshot = {
   device: 'd',
   model: 'm',
   compute: 'cpu',
-  processes: { segment: process.pid, gone: undefined },
+  processes: { agent: process.pid, gone: undefined },
   cameras: [{ name: 'front', state: 'online', restarts: 2 } as const],
   outputs: outputStats,
 }
@@ -25,7 +25,7 @@ test('a report is about the last minute', async () => {
   expect(cameras.front).toMatchObject({ state: 'online', restarts: 2, dropped: 199, latency_ms: 20 })
   expect(cameras.front!.camera_fps).toBeCloseTo(30, 0)
   expect(cameras.front!.mask_fps).toBeCloseTo(3, 0)
-  expect(Object.keys(memory_mib)).toEqual(['agent', 'segment'])
+  expect(Object.keys(memory_mib)).toEqual(['agent'])
   now += 61_000
   expect((await counters.report(snapshot)).cameras.front).toMatchObject({ camera_fps: 0, mask_fps: 0, latency_ms: 0 })
 })
