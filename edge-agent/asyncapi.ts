@@ -1,7 +1,7 @@
 // The AsyncAPI 3 document of this agent: every topic and the WebSocket, with its own names and addresses filled in. Topics
 // come from wire.ts, and a topic that is not described here does not compile; payloads are the schemas of its types.
 import { readFileSync } from 'node:fs'
-import type { Config } from './config.ts'
+import { type Config, usesTls } from './config.ts'
 import { messagesSchemaFile } from './paths.ts'
 import { withoutSecrets } from './redact.ts'
 import { topics, wireVersion } from './wire.ts'
@@ -114,7 +114,7 @@ export function asyncApi({ config, broker, page }: Surroundings, { definitions }
   }
   operations.send_socket = { action: 'send', channel: { $ref: '#/channels/socket' } }
 
-  const { host, protocol } = new URL(withoutSecrets(broker))
+  const { host } = new URL(withoutSecrets(broker))
   return {
     asyncapi: '3.0.0',
     info: {
@@ -125,7 +125,7 @@ export function asyncApi({ config, broker, page }: Surroundings, { definitions }
     },
     defaultContentType: 'application/json',
     servers: {
-      mqtt: { host, protocol: /^(mqtts|ssl|tls|wss):$/.test(protocol) ? 'secure-mqtt' : 'mqtt' },
+      mqtt: { host, protocol: usesTls(broker) ? 'secure-mqtt' : 'mqtt' },
       websocket: { host: new URL(page).host, protocol: page.startsWith('https') ? 'wss' : 'ws' },
     },
     channels,

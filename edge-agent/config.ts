@@ -82,11 +82,12 @@ export const CameraConfig = z
       refuse('pace', '"pace: model" gives every frame its mask, which "masks_per_second" does not let it')
     if ((camera.width === undefined) !== (camera.height === undefined))
       refuse(camera.width === undefined ? 'height' : 'width', '"width" and "height" come together')
-    camera.zones.forEach(({ name }, i) => {
-      const first = camera.zones.findIndex((other) => other.name === name)
-      const message = `"${name}" is the name of zone ${first + 1} of "${camera.name}" already`
-      if (first !== i) context.addIssue({ code: 'custom', path: ['zones', i, 'name'], message })
-    })
+    for (const { i, name, first } of repeated(camera.zones))
+      context.addIssue({
+        code: 'custom',
+        path: ['zones', i, 'name'],
+        message: `"${name}" is the name of zone ${first + 1} of "${camera.name}" already`,
+      })
   })
 
 export const Config = z
@@ -217,26 +218,22 @@ export const Config = z
   })
   .superRefine((config, context) => {
     const refuse = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path: [...path], message })
-    config.cameras.forEach(({ name }, i) => {
-      const first = config.cameras.findIndex((other) => other.name === name)
-      if (first !== i) refuse(['cameras', i, 'name'], `"${name}" is the name of camera ${first + 1} already`)
-    })
+    for (const { i, name, first } of repeated(config.cameras))
+      refuse(['cameras', i, 'name'], `"${name}" is the name of camera ${first + 1} already`)
     const { mqtt, broker, http, access } = config
-    for (const [key, wants] of [
-      ['collect', config.collect.enabled],
-      ['record', config.record.enabled && config.record.pictures],
-    ] as const)
-      if (wants && config.preview.fps === 0)
+    const wantPictures = {
+      collect: config.collect.enabled,
+      record: config.record.enabled && config.record.pictures,
+      'mqtt.overlays_per_minute': mqtt.overlays_per_minute > 0,
+    }
+    for (const [key, wanted] of Object.entries(wantPictures))
+      if (wanted && config.preview.fps === 0)
         refuse(['preview', 'fps'], `"${key}" needs pictures, but "preview.fps: 0" makes none`)
-    access.users.forEach(({ name }, i) => {
-      const first = access.users.findIndex((other) => other.name === name)
-      if (first !== i) refuse(['access', 'users', i, 'name'], `"${name}" is the name of user ${first + 1} already`)
-    })
+    for (const { i, name, first } of repeated(access.users))
+      refuse(['access', 'users', i, 'name'], `"${name}" is the name of user ${first + 1} already`)
     if ((http.cert === undefined) !== (http.key === undefined))
       refuse(['http', http.cert ? 'cert' : 'key'], '"http.cert" and "http.key" come together')
-    if (mqtt.overlays_per_minute && !config.preview.fps)
-      refuse(['mqtt', 'overlays_per_minute'], '"mqtt.overlays_per_minute" needs pictures, which "preview.fps: 0" switches off')
-    const tls = /^(mqtts|ssl|tls|wss):/.test(mqtt.url ?? '')
+    const tls = usesTls(mqtt.url)
     for (const key of ['username', 'password', 'password_file', 'client_id', 'ca', 'cert', 'key', 'alpn'] as const)
       if (mqtt[key] !== undefined && !mqtt.url) refuse(['mqtt', key], `"mqtt.${key}" needs "mqtt.url"`)
     for (const key of ['ca', 'cert', 'key', 'alpn'] as const)
@@ -255,6 +252,15 @@ export const Config = z
     if (mqtt.url && broker.port !== undefined)
       refuse(['broker', 'port'], '"broker" is the agent\'s own broker, which does not run where "mqtt.url" names another one')
   })
+
+/** Entries with the name of an earlier one, and the place of that. */
+const repeated = (named: readonly { name: string }[]) =>
+  named
+    .map(({ name }, i) => ({ i, name, first: named.findIndex((other) => other.name === name) }))
+    .filter(({ i, first }) => first !== i)
+
+/** Whether a broker's address asks for TLS. */
+export const usesTls = (url = '') => /^(mqtts|ssl|tls|wss):/.test(url)
 
 /** Whether an address is AWS IoT Core's, which has limits of its own: https://docs.aws.amazon.com/general/latest/gr/iot-core.html */
 export const isAws = (url = '') => URL.canParse(url) && /\.iot\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/.test(new URL(url).hostname)

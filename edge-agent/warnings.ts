@@ -1,6 +1,6 @@
 // What is unwise about settings that are right: said by `check` and at every start.
 import { readFileSync } from 'node:fs'
-import type { Config } from './config.ts'
+import { type Config, usesTls } from './config.ts'
 import { withoutSecrets } from './redact.ts'
 import { readableByAll } from './secrets.ts'
 import { isLoopback } from './serve/access.ts'
@@ -14,7 +14,7 @@ export const warningsOf = (config: Config, file: string | undefined): string[] =
 /** Passwords that cross the network for all to read. */
 function unencrypted({ mqtt, broker, http }: Config): string[] {
   const warnings: string[] = []
-  const plain = mqtt.url && mqtt.password !== undefined && /^(mqtt|tcp|ws):/.test(mqtt.url)
+  const plain = mqtt.url && mqtt.password !== undefined && !usesTls(mqtt.url)
   if (plain && !isLoopback(new URL(mqtt.url!).hostname.replace(/^\[|\]$/g, '')))
     warnings.push(`"mqtt.url" is ${withoutSecrets(mqtt.url!)}: the password crosses the network unencrypted; mqtts:// encrypts`)
   if (!mqtt.url && !isLoopback(broker.host))

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import type { Output } from '../publish/output.ts'
 import type { MaskMessage, OutputStats } from '../wire.ts'
 import { type FrameStore, hardFramesFolder, type KeptFrame, openFrameStore, type Reason } from './frame-store.ts'
-import { judgeFrames, type Verdict } from './judge.ts'
+import { judgeFrames, type Verdict } from './verdict.ts'
 
 export interface HardFrames extends Output {
   /** Keeps the next picture of a camera, with its mask; undefined where none came in time or it cannot be kept. */

@@ -11,10 +11,7 @@ export interface Verdict {
 }
 
 /** What of a mask's facts is looked at. */
-type Judged = Pick<Result, 'captured_us' | 'confidence' | 'changed_percent'> & {
-  /** Whether the camera looks unlike what the model was trained on, and how much. */
-  drift?: { score: number; active: boolean }
-}
+type Judged = Pick<Result, 'captured_us' | 'confidence' | 'changed_percent' | 'drift'>
 
 /** Masks further apart than this differ because the world moved on. */
 const flickerWithinMicros = 500_000
