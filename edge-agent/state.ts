@@ -62,12 +62,17 @@ export async function openState(config: Config, env: NodeJS.ProcessEnv): Promise
       const aside = `${fileOf(name)}.tmp`
       writeFileSync(aside, JSON.stringify(value), { mode: 0o600, flush: true })
       renameSync(aside, fileOf(name))
-      const directory = openSync(folder, 'r')
-      fsyncSync(directory)
-      closeSync(directory)
+      syncFolder(folder)
     },
     close: () => void lock.close(),
   }
+}
+
+/** Puts the names in a folder onto the medium: what was renamed stays so over a power cut. */
+export function syncFolder(folder: string) {
+  const directory = openSync(folder, 'r')
+  fsyncSync(directory)
+  closeSync(directory)
 }
 
 /** Writes what the agent can do without: where the disk does not take it, that is said and no more. */

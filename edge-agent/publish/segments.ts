@@ -15,6 +15,7 @@ import {
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { syncFolder } from '../state.ts'
 
 export interface Segments {
   /** Numbers of the files, the newest last, which is appended to; none before the first `begin`. */
@@ -93,12 +94,6 @@ export function openSegments(folder: string, name: string): Found {
     sizes.set(segment, length)
   }
 
-  function syncFolder() {
-    const directory = openSync(folder, 'r')
-    fsyncSync(directory)
-    closeSync(directory)
-  }
-
   const segments: Segments = {
     numbers: () => [...sizes.keys()].sort((a, b) => a - b),
     bytes: () => ({ all: [...sizes.values()].reduce((sum, size) => sum + size, 0), newest: sizes.get(newest()) ?? 0 }),
@@ -131,7 +126,7 @@ export function openSegments(folder: string, name: string): Found {
         fsyncSync(next)
         if (file !== undefined) fsyncSync(file)
         renameSync(aside, pathOf(segment))
-        syncFolder()
+        syncFolder(folder)
       } catch (error) {
         closeSync(next)
         throw error

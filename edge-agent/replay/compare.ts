@@ -64,15 +64,13 @@ async function openFrame(dir: string, { mask, region }: Replayed, { road }: { ro
 }
 
 function countAgreement(a: Mask, b: Mask, sameClasses: boolean): Counts {
-  const across = Int32Array.from({ length: a.width }, (_, x) =>
-    placeIn(x, a.region[0], a.region[2], a.width, b.region[0], b.region[2], b.width),
-  )
+  const [columns, rows] = [placesIn(acrossOf(a), acrossOf(b)), placesIn(downOf(a), downOf(b))]
   const counts: Counts = { pixels: 0, same: 0, both: 0, either: 0 }
   for (let y = 0; y < a.height; y++) {
-    const row = placeIn(y, a.region[1], a.region[3], a.height, b.region[1], b.region[3], b.height)
+    const row = rows[y]!
     if (row < 0) continue
     for (let x = 0; x < a.width; x++) {
-      const column = across[x]!
+      const column = columns[x]!
       if (column < 0) continue
       const [mine, theirs] = [a.ids[y * a.width + x]!, b.ids[row * b.width + column]!]
       const [road, roadToo] = [mine === a.road, theirs === b.road]
@@ -85,17 +83,19 @@ function countAgreement(a: Mask, b: Mask, sameClasses: boolean): Counts {
   return counts
 }
 
-/** The pixel of one mask that holds the middle of a pixel of another, along one axis of the camera's picture; -1: none. */
-function placeIn(
-  at: number,
-  start: number,
-  length: number,
-  size: number,
-  start2: number,
-  length2: number,
-  size2: number,
-): number {
-  const camera = start + ((at + 0.5) * length) / size
-  const place = Math.floor(((camera - start2) * size2) / length2)
-  return place < 0 || place >= size2 ? -1 : place
+/** A mask along one axis of the camera's picture: `size` pixels over `length` of the camera's from `start`. */
+interface Axis {
+  start: number
+  length: number
+  size: number
 }
+const acrossOf = ({ region: [start, , length], width: size }: Mask): Axis => ({ start, length, size })
+const downOf = ({ region: [, start, , length], height: size }: Mask): Axis => ({ start, length, size })
+
+/** For each pixel of `a` the one of `b` that holds its middle; -1: none. */
+const placesIn = (a: Axis, b: Axis) =>
+  Int32Array.from({ length: a.size }, (_, at) => {
+    const camera = a.start + ((at + 0.5) * a.length) / a.size
+    const place = Math.floor(((camera - b.start) * b.size) / b.length)
+    return place < 0 || place >= b.size ? -1 : place
+  })
