@@ -3,7 +3,7 @@
 import type { Manifest } from '../deploy/bundle.ts'
 import type { Config } from './config.ts'
 import type { Judge, JudgedFacts } from './facts/judge.ts'
-import { monotonicMicros } from './segment/frame-socket.ts'
+import { monotonicMicros, toMs } from './monotonic.ts'
 import type { MaskMade } from './segment/messages.ts'
 import { type MaskMessage, type Result, wireVersion } from './wire.ts'
 
@@ -62,7 +62,6 @@ export function makeResults(manifest: Manifest, judge: Judge, publish: (message:
 
   function resultOf({ frame, facts, timings, sentMonotonicMicros }: Judged, dropped: number): Result {
     const now = monotonicMicros()
-    const toMs = (micros: number) => Math.round(micros / 10) / 100
     return {
       version: wireVersion,
       camera: frame.camera,

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import type { Known } from './known.ts'
 import type { Log } from './log.ts'
-import { monotonicMicros } from './segment/frame-socket.ts'
+import { monotonicMicros } from './monotonic.ts'
 
 export interface SystemdSurroundings {
   known: Pick<Known, 'statuses' | 'modelReady'>

@@ -1,6 +1,6 @@
 // What the benchmark measures, each in a run of the whole agent of its own.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { monotonicMicros } from '../segment/frame-socket.ts'
+import { monotonicMicros } from '../monotonic.ts'
 import { type BenchedAgent, startBenchedAgent, type Watched } from './agent.ts'
 import { byStage, type Stages, stagesOf } from './latency.ts'
 import { median } from './quantile.ts'

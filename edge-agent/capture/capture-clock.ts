@@ -1,6 +1,7 @@
 // When a frame was taken, from the time that GStreamer gave it. That time runs evenly but from an unknown zero; arrival is
 // late by decoding and queueing, which jitter. The least lateness of the last half to whole minute is taken as the zero, so
 // that a slow moment does not make a frame look younger, and drift between the two clocks is followed.
+import { monotonicMicros } from '../monotonic.ts'
 
 const windowMicros = 30_000_000
 /** A stream whose time goes back by more than this has a new zero: its source began again. */
@@ -9,7 +10,7 @@ const stepMicros = 500_000
 const wallStepMicros = 5_000
 
 export interface CaptureTimes {
-  /** On the monotonic clock (process.hrtime), microseconds: for durations, also between processes of one machine. */
+  /** On the monotonic clock, microseconds. */
   monotonicMicros: number
   /** Since 1970, microseconds: for people and messages. */
   wallMicros: number
@@ -22,7 +23,7 @@ export interface Clocks {
 }
 
 export const systemClocks: Clocks = {
-  monotonicMicros: () => Number(process.hrtime.bigint() / 1000n),
+  monotonicMicros,
   wallMicros: () => Date.now() * 1000,
 }
 

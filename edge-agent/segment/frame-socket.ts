@@ -2,6 +2,7 @@
 // the camera answers with its newest frame, so that no frame waits in a buffer while a newer one is there.
 // A request is one byte. A frame is u32 length of the JSON, u32 length of the pixels (big-endian), `FrameHeader` as JSON, RGB.
 import { createServer, type Server, type Socket } from 'node:net'
+import { monotonicMicros } from '../monotonic.ts'
 import type { Region } from '../wire.ts'
 
 export interface FrameHeader {
@@ -34,8 +35,6 @@ const request = Buffer.from([1])
 /** Neither a header nor a picture is larger; longer means that the other side speaks something else. */
 const longestHeader = 64 * 1024
 const longestPixels = 256 * 1024 * 1024
-
-export const monotonicMicros = () => Number(process.hrtime.bigint() / 1000n)
 
 /** A frame as it goes over the socket. */
 export function writeFrame(socket: Socket, header: FrameHeader, pixels: Uint8Array): void {

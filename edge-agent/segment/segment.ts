@@ -10,15 +10,15 @@ import type { Masks } from '../../deploy/run-bundle.ts'
 import { samplePictures } from '../facts/drift.ts'
 import { type CameraFacts, lookAtMasks } from '../facts/mask-facts.ts'
 import { FactSettings } from '../facts/settings.ts'
+import { monotonicMicros, toMs } from '../monotonic.ts'
 import { chooseBatch } from './choose-batch.ts'
-import { type FrameSource, listenForFrames, monotonicMicros, type ReceivedFrame } from './frame-socket.ts'
+import { type FrameSource, listenForFrames, type ReceivedFrame } from './frame-socket.ts'
 import type { FromSegment, ToSegment } from './messages.ts'
 import { type Model, openModel } from './model.ts'
 
 type Start = Extract<ToSegment, { type: 'start' }>
 
 const tell = (message: FromSegment) => process.connected && process.send?.(message)
-const toMs = (micros: number) => Math.round(micros / 10) / 100
 
 /** How long before the model is free its next frame is asked for: it takes so long to be converted and to travel, or less. */
 const leadMicros = 5000

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Manifest } from '../../deploy/bundle.ts'
 import { makeJudge } from '../../edge-agent/facts/judge.ts'
+import { monotonicMicros } from '../../edge-agent/monotonic.ts'
 import { makeResults } from '../../edge-agent/results.ts'
-import { monotonicMicros } from '../../edge-agent/segment/frame-socket.ts'
 import type { MaskMade } from '../../edge-agent/segment/messages.ts'
 import type { MaskMessage } from '../../edge-agent/wire.ts'
 
