@@ -200,8 +200,8 @@ export interface OutputStats {
   streams: ClientStats
   /** Where the agent records: messages that are in no file, because the disk was too slow or did not take them. */
   recorder?: { dropped: { slow_disk: number; fault: number } }
-  /** Where the agent keeps hard frames: how many it has, and how many it could not keep. */
-  hard_frames?: { kept: number; bytes: number; dropped: number }
+  /** Where the agent keeps hard frames: how many it has, and how many there was no time or no place for. */
+  hard_frames?: { kept: number; bytes: number; dropped: { slow_disk: number; fault: number } }
 }
 
 /** Those who watch now, and what was dropped for those that take it too slowly. */

@@ -54,7 +54,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
   )
   const watches = new Map<string, Watch>()
   let waiting = 0
-  let dropped = 0
+  const dropped = { slow_disk: 0, fault: 0 }
   let last: Promise<unknown> = Promise.resolve()
 
   function watchOf(camera: string): Watch {
@@ -77,7 +77,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
   /** In the order they came; a disk that is too slow costs frames and nothing else. */
   function keep(message: MaskMessage, verdict: Verdict): Promise<KeptFrame | undefined> {
     if (!opened || waiting >= mostWaiting) {
-      dropped++
+      dropped[opened ? 'slow_disk' : 'fault']++
       return Promise.resolve(undefined)
     }
     const into = opened
@@ -85,6 +85,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
     const kept = last.then(() => into.add(message, { ...verdict, classes }, settings.max_mib * MiB))
     last = kept.catch(() => {}).finally(() => waiting--)
     return kept.catch((error: Error) => {
+      dropped.fault++
       log.warn({ camera: message.result.camera }, `a hard frame is not kept: ${error.message}`)
       return undefined
     })
@@ -144,7 +145,9 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
     counts() {
       if (!settings.enabled) return {}
       const frames = opened?.list() ?? []
-      return { hard_frames: { kept: frames.length, bytes: frames.reduce((sum, { bytes }) => sum + bytes, 0), dropped } }
+      return {
+        hard_frames: { kept: frames.length, bytes: frames.reduce((sum, { bytes }) => sum + bytes, 0), dropped: { ...dropped } },
+      }
     },
     async close() {
       await last

@@ -92,8 +92,7 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
     }
     const { outbox, sent_bytes, version: spoken } = outputs.mqtt
     for (const [output, { dropped }] of Object.entries({ ...outputs, outbox }))
-      for (const [reason, count] of Object.entries(typeof dropped === 'number' ? { unkept: dropped } : dropped))
-        droppedMessages.inc({ output, reason }, count)
+      for (const [reason, count] of Object.entries(dropped)) droppedMessages.inc({ output, reason }, count)
     for (const output of ['websocket', 'streams'] as const) clients.set({ output }, outputs[output].clients)
     for (const [kind, bytes] of Object.entries(sent_bytes)) sent.inc({ kind }, bytes)
     mqtt.set(Number(spoken !== ''))

@@ -107,7 +107,7 @@ describe('hard frames', () => {
       result: message.result,
     })
     expect(wanted).toEqual([])
-    expect(frames.counts()).toEqual({ hard_frames: { kept: 1, bytes: frame!.bytes, dropped: 0 } })
+    expect(frames.counts()).toEqual({ hard_frames: { kept: 1, bytes: frame!.bytes, dropped: { slow_disk: 0, fault: 0 } } })
   })
 
   test('one without a picture has one asked for, once, and the next frame with a picture stands for it', async () => {
@@ -150,6 +150,7 @@ describe('hard frames', () => {
     for (const { id } of store.list()) await store.keep(id)
     await add(5)
     expect(ids()).toEqual(['4 unsure', '3 unsure', '1 unsure'])
+    expect(frames.counts().hard_frames!.dropped).toEqual({ slow_disk: 0, fault: 1 })
     expect(said).toEqual([expect.stringMatching(/no room within 1 MiB: all kept frames are marked to stay/)])
     const again = await open(settings({ max_mib: 1 }))
     expect(again.store.list()).toEqual(store.list())
@@ -186,7 +187,7 @@ describe('hard frames', () => {
     const { frames, ids } = await open()
     for (let ms = 0; ms < 10; ms++) frames.mask(frameAt(ms, unsure, 10))
     await frames.close()
-    expect([ids().length, frames.counts().hard_frames!.dropped]).toEqual([4, 6])
+    expect([ids().length, frames.counts().hard_frames!.dropped]).toEqual([4, { slow_disk: 6, fault: 0 }])
   })
 
   test('half a frame that a crash left goes, and what is no frame is left alone', async () => {

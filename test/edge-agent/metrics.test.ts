@@ -81,7 +81,7 @@ test('what every way out dropped is counted with its reason', async () => {
       outbox: { ...mqtt.outbox, dropped: { full: 4, old: 0, damaged: 0 } },
     },
     recorder: { dropped: { slow_disk: 5, fault: 0 } },
-    hard_frames: { kept: 1, bytes: 1, dropped: 6 },
+    hard_frames: { kept: 1, bytes: 1, dropped: { slow_disk: 6, fault: 0 } },
   }
   const known: Known = {
     statuses: () => [],
@@ -96,7 +96,7 @@ test('what every way out dropped is counted with its reason', async () => {
   expect(dropped('mqtt', 'slow_link')).toBe(3)
   expect(dropped('outbox', 'full')).toBe(4)
   expect(dropped('recorder', 'slow_disk')).toBe(5)
-  expect(dropped('hard_frames', 'unkept')).toBe(6)
+  expect(dropped('hard_frames', 'slow_disk')).toBe(6)
 })
 
 test('two scrapes at once do not mix', async () => {
