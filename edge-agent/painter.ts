@@ -10,7 +10,7 @@ import type { MaskMessage } from './wire.ts'
 export interface Painter {
   /**
    * The JPEG of a message's picture with its road tinted and outlined; undefined where a newer one of that camera took its
-   * place. Rejects where it cannot be made.
+   * place. Rejects where it cannot be made. A message is painted once, whoever asks for it.
    */
   overlay(message: MaskMessage): Promise<Uint8Array | undefined>
   /** The same with all but the road made unrecognisable. Reads mask and picture of the message, which must be there. */
@@ -41,6 +41,7 @@ export function makePainter(log: Log): Painter {
   let broken: { reason: string; untilMs: number } | undefined
   /** By camera and work. */
   const waiting = new Map<string, Job>()
+  const overlays = new WeakMap<MaskMessage, Promise<Uint8Array | undefined>>()
   let running: { number: number; key: string; job: Job; timer: NodeJS.Timeout } | undefined
   let idle: NodeJS.Timeout | undefined
 
@@ -115,7 +116,11 @@ export function makePainter(log: Log): Painter {
     })
 
   return {
-    overlay: (message) => paint('overlay', message),
+    overlay(message) {
+      const jpeg = overlays.get(message) ?? paint('overlay', message)
+      overlays.set(message, jpeg)
+      return jpeg
+    },
     blurRest: (message) => paint('blur', message),
     pid: () => child?.pid,
     async stop() {

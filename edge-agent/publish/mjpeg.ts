@@ -1,6 +1,6 @@
 // MJPEG out: a camera's pictures, plain or with the road painted in, as multipart/x-mixed-replace (RFC 2046, 5.1), which
 // browsers, VLC, ffmpeg and Home Assistant show. Each client takes the newest picture whenever it has taken the last; the
-// ones between are dropped for it alone and counted. Overlays are painted once for all, and only while somebody wants them.
+// ones between are dropped for it alone and counted. Overlays are painted only while somebody wants them.
 import type { Log } from '../log.ts'
 import type { Painter } from '../painter.ts'
 import type { MaskMessage, OutputStats } from '../wire.ts'
@@ -45,18 +45,14 @@ interface Client {
 export function serveStreams({ painter, log, watched }: StreamSettings): StreamOutput {
   const clients = new Set<Client>()
   const messages = new Map<string, MaskMessage>() // the newest with a picture, by camera
-  const painted = new Map<string, { message: MaskMessage; jpeg: Promise<Uint8Array | undefined> }>()
   const last = new Map<string, Uint8Array>() // the newest overlay that was finished
   let dropped = 0
 
-  /** The overlay of a camera's newest message, painted once; where it was overtaken in the queue, the one before. */
+  /** The overlay of a camera's newest message; where it was overtaken in the queue, the one before. */
   async function overlay(camera: string): Promise<Uint8Array | undefined> {
     const message = messages.get(camera)
     if (!message) return undefined
-    const known = painted.get(camera)
-    const mine = known?.message === message ? known : { message, jpeg: painter.overlay(message) }
-    painted.set(camera, mine)
-    const jpeg = await mine.jpeg
+    const jpeg = await painter.overlay(message)
     if (jpeg) last.set(camera, jpeg)
     return jpeg ?? last.get(camera)
   }
@@ -140,7 +136,7 @@ export function serveStreams({ painter, log, watched }: StreamSettings): StreamO
     stats() {},
     settings({ cameras }) {
       const gone = (camera: string) => !cameras.some(({ name }) => name === camera)
-      for (const kept of [messages, painted, last]) for (const camera of kept.keys()) if (gone(camera)) kept.delete(camera)
+      for (const kept of [messages, last]) for (const camera of kept.keys()) if (gone(camera)) kept.delete(camera)
       for (const client of clients) if (gone(client.camera)) client.end()
     },
     async close() {

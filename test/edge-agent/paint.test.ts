@@ -124,6 +124,14 @@ describe('the process', () => {
     expect(await painter.overlay(road())).toBeUndefined()
   })
 
+  test('paints a message once, for all who ask', async () => {
+    const painter = start()
+    const one = road()
+    const [first, again] = await Promise.all([painter.overlay(one), painter.overlay(one)])
+    expect(first!.length).toBeGreaterThan(0)
+    expect([again, await painter.overlay(one)].map((jpeg) => jpeg === first)).toEqual([true, true])
+  })
+
   test('paints the newest of each camera and kind, and never holds more than one that waits', async () => {
     const painter = start()
     const other = { ...road(), result: { ...road().result, camera: 'rear' } }
