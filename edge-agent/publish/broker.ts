@@ -22,11 +22,22 @@ const longestClientId = 65_535
 /** What a client may send before it is let in: its name, password and will. */
 const longestIntroduction = 128 * 1024
 const mostConnections = 256
+/** Messages under way at once. Each waits for the slowest of those it goes to, so there are more than clients. */
+const mostUnderWay = 4 * mostConnections
+/** A client that takes nothing for so long is gone. */
+const patienceMs = 20_000
 
 /** Opens the broker on the configured port, or on the next free one from 1883. */
 export async function openBroker({ host, port }: Config['broker'], access: Access): Promise<Broker> {
   const login = { username: '$agent', password: randomBytes(24).toString('base64url') } // no user can have that name
-  const aedes = await Aedes.createBroker({ maxClientsIdLength: longestClientId, ...doorOf(host, access, login) })
+  const aedes = await Aedes.createBroker({
+    maxClientsIdLength: longestClientId,
+    concurrency: mostUnderWay,
+    drainTimeout: patienceMs,
+    // Without this, one client that does not read holds up every other one until it is given up.
+    authorizeForward: (client, packet) => (packet.qos === 0 && (client.conn as Socket).writableNeedDrain ? null : packet),
+    ...doorOf(host, access, login),
+  })
   const admitted = new WeakSet<object>()
   aedes.on('client', ({ conn }) => admitted.add(conn))
   const server = createServer((socket) => {

@@ -341,6 +341,26 @@ describe("the agent's own broker", () => {
     expect(socket.bytesWritten).toBeLessThan(2 ** 22)
   })
 
+  test('holds nobody up for a client that does not read', async () => {
+    const { broker } = await openClosed('')
+    const stalled = connect(broker.port, '127.0.0.1').on('error', () => {})
+    const connectPacket = [0x10, 13, 0, 4, ...Buffer.from('MQTT'), 4, 2, 0, 0, 0, 1, 0x73]
+    stalled.write(Buffer.from([...connectPacket, 0x82, 6, 0, 1, 0, 1, 0x23, 1])) // as "s", subscribed to #
+    const [agent, reader] = await Promise.all([join(broker.login.username, broker.login.password), join()])
+    let heard = 0
+    reader.on('message', () => heard++)
+    await reader.subscribeAsync('#')
+    const mask = Buffer.alloc(100_000)
+    for (let sent = 1; sent <= 400; sent++) {
+      agent.publish('roadmask/d/front/mask', mask)
+      if (sent % 20 === 0) await expect.poll(() => heard, { timeout: 5000 }).toBe(sent)
+    }
+    await agent.publishAsync('roadmask/d/front/event', '{}', { qos: 1 })
+    await expect.poll(() => heard).toBe(401)
+    stalled.destroy()
+    await Promise.all([agent.endAsync(), reader.endAsync()])
+  })
+
   test('lets a viewer subscribe and not publish', async () => {
     const { broker } = await openClosed(closed)
     const agent = await join(broker.login.username, broker.login.password)
