@@ -148,8 +148,9 @@ export function openOutbox(folder: string, { max_mib, max_days }: Config['outbox
   /** Lets the oldest file go where all take too much, and what a disk that does not write would pile up in memory. */
   function makeRoom() {
     dropOld()
+    onDisk(forgetDelivered)
     const oldest = waiting[0]?.segment
-    if (segments.bytes().all > maxBytes) while (waiting[0]?.segment === oldest) drop('full')
+    if (segments.bytes().all > maxBytes) while (waiting[0] && waiting[0].segment === oldest) drop('full')
     while (heldBytes > maxBytes) drop('full')
     onDisk(() => {
       forgetDelivered()

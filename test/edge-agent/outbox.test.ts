@@ -156,6 +156,19 @@ test('files are removed once all in them is delivered, and what follows is numbe
   expect(waiting()[0]!.sequence).toBe(last + 1)
 })
 
+test('it goes on where it may take less than before, with nothing left to make room', async () => {
+  await reopen(64)
+  const text = 'x'.repeat(1000)
+  for (let i = 0; i < 1500; i++) add(`${i} ${text}`)
+  await expect.poll(() => waiting().length).toBe(1500)
+  for (const { sequence } of waiting()) outbox.done(sequence)
+  await reopen(1)
+  expect(outbox.stats().bytes).toBeGreaterThan(2 ** 20)
+  await added('one', 'two')
+  expect(texts()).toEqual(['one', 'two'])
+  expect(outbox.stats().bytes).toBeLessThan(2 ** 20)
+})
+
 test('messages that are too old go, but a clock that was never set makes none old', async () => {
   vi.spyOn(Date, 'now').mockReturnValue(Date.UTC(2026, 0))
   await added('old')
