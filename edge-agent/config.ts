@@ -22,7 +22,9 @@ const person = {
 }
 
 const sourceForms = 'demo, test, file:PATH, rtsp://…, v4l2:/dev/video0, csi:0 or gst:PIPELINE TEXT'
-const source = z.string().regex(/^(demo$|test$|file:.|rtsps?:\/\/.|v4l2:\/.|csi:\d+$|gst:\s*\S)/s, `a source: ${sourceForms}`)
+const source = z
+  .string()
+  .regex(/^(demo$|test$|file:.|rtsps?:\/\/\S+$|v4l2:\/.|csi:\d+$|gst:\s*\S)/s, `a source: ${sourceForms}`)
 
 /** Which settings have a meaning for which kind of source. */
 const only: Record<string, string[]> = {

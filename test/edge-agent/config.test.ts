@@ -172,6 +172,11 @@ describe('what is refused, and how', () => {
     expect(withoutSecrets(`rtspsrc user-id=me user-pw="my \\"secret" ! x passphrase='a b' ! y`)).toBe(
       'rtspsrc user-id=me user-pw=*** ! x passphrase=*** ! y',
     )
+    expect(
+      withoutSecrets(`rtsp://ann:it's@h/1 http://h/v?access_token=abc&api_key=d&fps=5 user-pw = hunter2 ! x key-int-max=9`),
+    ).toBe('rtsp://***@h/1 http://h/v?access_token=***&api_key=***&fps=5 user-pw=*** ! x key-int-max=9')
+    expect(withoutSecrets(String.raw`extra-headers="h,Authorization=(string)\"Bearer abc\"" ! x`)).not.toContain('abc')
+    expect(() => parse('cameras: [{ name: a, source: "rtsp://ann:two words@h/1" }]')).toThrow('expected a source')
   })
 })
 
