@@ -20,14 +20,17 @@ export interface Judge {
 type JudgedCamera = Pick<CameraConfig, 'name' | 'zones' | 'drift'>
 
 export function makeJudge(cameras: readonly JudgedCamera[], event: (event: NewEvent) => void): Judge {
-  const watch = ({ zones, drift }: JudgedCamera) => ({ zones, drift, ofZones: watchZones(zones), ofDrift: watchDrift(drift) })
-  let watches = new Map(cameras.map((camera) => [camera.name, { ...watch(camera), drifts: false }]))
+  const watch = ({ zones, drift }: JudgedCamera, blocked = new Set<string>(), drifts = false) => {
+    return { zones, drift, blocked, drifts, ofZones: watchZones(zones, blocked), ofDrift: watchDrift(drift) }
+  }
+  let watches = new Map(cameras.map((camera) => [camera.name, watch(camera)]))
   return {
     settings(changed) {
       const before = watches
       watches = new Map(
         changed.cameras.map((camera) => {
-          const [old, next] = [before.get(camera.name), { ...watch(camera), drifts: before.get(camera.name)?.drifts ?? false }]
+          const old = before.get(camera.name)
+          const next = watch(camera, old?.blocked, old?.drifts) // a zone that was told as blocked will be told as clear
           if (isDeepStrictEqual(old?.zones, camera.zones)) next.ofZones = old!.ofZones
           if (isDeepStrictEqual(old?.drift, camera.drift)) next.ofDrift = old!.ofDrift
           return [camera.name, next]
@@ -51,11 +54,13 @@ export function makeJudge(cameras: readonly JudgedCamera[], event: (event: NewEv
       const judged = { ...others, ...(drift && { drift }) }
 
       // After new settings a mask by the old ones may still come.
-      if (watched.zones.length === 0 || seen.length !== watched.zones.length) return judged
+      const same = seen.length === watched.zones.length && seen.every(({ name }, i) => name === watched.zones[i]!.name)
+      if (watched.zones.length === 0 || !same) return judged
       const { zones, changed } = watched.ofZones(seen, nowMs, fresh)
       for (const { name: zone, blocked, road_percent } of changed)
         tell(blocked ? 'zone_blocked' : 'zone_clear', { zone, detail: `${zone}: ${road_percent} % road` })
-      return { ...judged, zones, blocked: zones.some(({ blocked }) => blocked) }
+      watched.blocked = new Set(zones.filter(({ blocked }) => blocked).map(({ name }) => name))
+      return { ...judged, zones, blocked: watched.blocked.size > 0 }
     },
   }
 }

@@ -7,9 +7,9 @@ import type { Zone } from './settings.ts'
 /** Without a threshold of its own a zone is clear again with so many percent more than it was blocked with. */
 const gap = 10
 
-/** Makes the function that judges one mask of the camera after the other. */
-export function watchZones(zones: readonly Zone[]) {
-  let held: Held[] = zones.map(() => ({ on: false }))
+/** Makes the function that judges one mask of the camera after the other. `blocked`: names of zones that are so already. */
+export function watchZones(zones: readonly Zone[], blocked: ReadonlySet<string> = new Set()) {
+  let held: Held[] = zones.map(({ name }) => ({ on: blocked.has(name) }))
 
   /** `seen`: road of each zone, 0 to 100; `fresh`: the first mask after a pause, during which nothing has held. */
   return (seen: readonly Pick<ZoneFact, 'name' | 'road_percent'>[], nowMs: number, fresh: boolean) => {

@@ -184,4 +184,17 @@ test('a zone that changes is an event of the frame that decided it, and a fact o
     ['zone_blocked', 'ahead', 2e6, 'ahead: 20 % road'],
     ['zone_clear', 'ahead', 4.5e6, 'ahead: 90 % road'],
   ])
+
+  // A zone that was told as blocked is told as clear, also by new settings.
+  judge.facts(made(6, 20, 80), false)
+  judge.facts(made(8, 20, 80), false)
+  events.length = 0
+  judge.settings({
+    cameras: [{ name: 'front', zones: [zone({ name: 'left' }), zone({ hold_s: 0 })], drift: DriftSettings.parse({}) }],
+  })
+  expect(judge.facts(made(9, 90, 20), false).zones).toBeUndefined() // by the old ones
+  const swapped = made(10, 90, 80)
+  swapped.facts.zones.reverse()
+  expect(judge.facts(swapped, false).blocked).toBe(false)
+  expect(events.map(({ type, zone }) => [type, zone])).toEqual([['zone_clear', 'ahead']])
 })
