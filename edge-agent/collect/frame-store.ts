@@ -58,7 +58,8 @@ export async function openFrameStore(folder: string): Promise<FrameStore> {
   for (const name of await readdir(folder).catch((): string[] => [])) {
     if (name.startsWith(unfinished)) await removeLeftover(join(folder, name))
     const known = readId(name)
-    if (known) frames.set(name, { id: name, ...known, ...(await look(join(folder, name))) })
+    const found = known && (await look(join(folder, name)))
+    if (found) frames.set(name, { id: name, ...known, ...found })
   }
 
   const remove = async (id: string) => {
@@ -95,10 +96,15 @@ export async function openFrameStore(folder: string): Promise<FrameStore> {
       const made = join(folder, unfinished + id)
       await rm(made, { recursive: true, force: true })
       await mkdir(made, { mode: 0o700 })
-      await writeFile(join(made, frameFiles.picture), picture, { mode: 0o600, flush: true })
-      await writeFile(join(made, frameFiles.mask), mask, { mode: 0o600, flush: true })
-      await writeFile(join(made, frameFiles.facts), json, { mode: 0o600, flush: true })
-      await rename(made, join(folder, id))
+      try {
+        await writeFile(join(made, frameFiles.picture), picture, { mode: 0o600, flush: true })
+        await writeFile(join(made, frameFiles.mask), mask, { mode: 0o600, flush: true })
+        await writeFile(join(made, frameFiles.facts), json, { mode: 0o600, flush: true })
+        await rename(made, join(folder, id))
+      } catch (error) {
+        await rm(made, { recursive: true, force: true })
+        throw error
+      }
       const frame: KeptFrame = { id, camera, reason: facts.reason, captured_us, bytes, keep: false }
       frames.set(id, frame)
       return frame
@@ -130,10 +136,11 @@ async function removeLeftover(dir: string) {
 
 const byTime = (a: KeptFrame, b: KeptFrame) => a.captured_us - b.captured_us || (a.id < b.id ? -1 : 1)
 
-/** What is in a frame's folder. */
-async function look(dir: string): Promise<{ bytes: number; keep: boolean }> {
-  const names = await readdir(dir)
-  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size))
+/** What is in a frame's folder; undefined where it is none, or is being removed at this moment. */
+async function look(dir: string): Promise<{ bytes: number; keep: boolean } | undefined> {
+  const names = await readdir(dir).catch(() => undefined)
+  if (!names) return undefined
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size ?? 0))
   return { bytes: sizes.reduce((sum, size) => sum + size, 0), keep: names.includes(keepFile) }
 }
 

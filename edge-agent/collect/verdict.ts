@@ -30,7 +30,7 @@ export function judgeFrames(random: () => number = Math.random) {
     const gap = now - last
     last = now
     if (random_per_day === 0) due = undefined
-    else if (due?.perDay !== random_per_day) due = nextDue(now, random_per_day)
+    else if (due?.perDay !== random_per_day || gap < 0) due = nextDue(now, random_per_day)
 
     if (confidence < confidence_below) return { reason: 'unsure', detail: `confidence ${confidence}` }
     if (drift?.active) return { reason: 'drift', detail: `drift ${drift.score}` }

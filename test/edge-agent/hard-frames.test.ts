@@ -198,9 +198,10 @@ describe('hard frames', () => {
       await writeFile(join(folder, name, 'mask.png'), 'mask')
     }
     await utimes(join(folder, `.new-${id}`), 1, 1)
+    await writeFile(join(folder, '2000.a.1.random'), 'a file')
     const store = await openFrameStore(folder)
     expect(store.list()).toEqual([{ id, camera: 'süd/1', reason: 'random', captured_us: 1000, bytes: 4, keep: false }])
-    expect((await readdir(folder)).sort()).toEqual(['.new-1.a.1.random', id, 'notes'])
+    expect((await readdir(folder)).sort()).toEqual(['.new-1.a.1.random', id, '2000.a.1.random', 'notes'])
     expect(await store.read('../hard-frames/notes', 'mask')).toBeUndefined()
     expect(await readFile(join(folder, 'notes/mask.png'), 'utf8')).toBe('mask')
   })
