@@ -73,7 +73,14 @@ export function openAccess(config: Config, store: Store, log: Log): Access {
   let people = everyone()
   const attempts = countAttempts()
   const sessions = new Map(Object.entries(store.read<Record<string, Session>>('sessions') ?? {}))
-  const save = () => store.write('sessions', Object.fromEntries(sessions))
+  /** On a full disk people sign in all the same, for this run. */
+  function save() {
+    try {
+      store.write('sessions', Object.fromEntries(sessions))
+    } catch (error) {
+      log.error(`sessions are not kept over a restart: ${(error as Error).message}`)
+    }
+  }
 
   /** By a hash of what is kept of their password or token. */
   function everyone() {

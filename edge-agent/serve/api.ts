@@ -182,6 +182,7 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
       }),
       (context) => {
         const { camera } = statusOf(context.req.valid('param').camera)
+        if (context.req.method === 'HEAD') return context.body(null, 200, fresh(streamType)) as never // nobody would read it
         const body = streams.open(camera, view, () => context.env.incoming.destroy())
         if (!body) throw problem(503, `${mostStreams} streams are watched already`, { 'retry-after': '10' })
         hold(context.env.incoming, context.req.path)

@@ -38,6 +38,8 @@ export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold
 /** Many pages, streams and scripts; what comes on top is turned away by the system. */
 const mostConnections = 256
 const keepAliveMs = 15_000
+/** Time to read why a WebSocket was refused. */
+const lingerMs = 1000
 
 /** Opens the site on the configured port, or on the next free one from 8080. */
 export async function openSite(config: Config, around: SiteSurroundings): Promise<Site> {
@@ -106,7 +108,9 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
     const { status, detail } = refused ?? { status: 404, detail: 'The WebSocket is at /ws' }
     const body = problemText(status, detail)
     const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'connection: close', `content-type: ${problemType}`]
-    socket.end([...lines, `content-length: ${Buffer.byteLength(body)}`, '', body].join('\r\n'))
+    socket.resume() // else the client's goodbye is not heard
+    const gone = () => setTimeout(() => socket.destroy(), lingerMs).unref() // it may say none
+    socket.end([...lines, `content-length: ${Buffer.byteLength(body)}`, '', body].join('\r\n'), gone)
   })
   const { reach, port: taken } = await listen(server, { host, port, from: 8080, setting: 'http.port' })
   return {

@@ -246,3 +246,15 @@ test('clients that ask for a WebSocket in the wrong place and break off do no ha
   await delay(200)
   expect((await ask('/healthz')).status).toBe(200)
 })
+
+test('a client that is refused a WebSocket and never hangs up takes no connection away', async () => {
+  const { port } = site
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {})
+  client.resume()
+  client.write(`GET /nope HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  const gone = new Promise((closed) => client.once('close', closed))
+  await once(client, 'end')
+  const poke = setInterval(() => client.write('x'), 100) // is answered by a reset once the agent has let go
+  await gone
+  clearInterval(poke)
+})

@@ -11,7 +11,7 @@ import sharp from 'sharp'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeMask } from '../../deploy/mask-png.ts'
 import { openLog } from '../../edge-agent/log.ts'
-import { mostStreams } from '../../edge-agent/publish/mjpeg.ts'
+import { mostStreams, streamType } from '../../edge-agent/publish/mjpeg.ts'
 import { keepCertificate } from '../../edge-agent/serve/tls.ts'
 import type { MaskMessage } from '../../edge-agent/wire.ts'
 import { maskOf } from './made-messages.ts'
@@ -111,6 +111,15 @@ describe('a stream', () => {
     await expect.poll(() => made!.streams.counts().clients).toBe(mostStreams - 1)
     expect((await follow('api/cameras/front/picture.mjpg')).response.statusCode).toBe(200)
     expect((await made.ask('api/cameras/side/picture.mjpg')).status).toBe(404)
+  })
+
+  test('is not opened by who asks for its head alone', async () => {
+    made = await openMadeSite()
+    for (let i = 0; i < mostStreams; i++) {
+      const { status, headers } = await made.ask('api/cameras/front/picture.mjpg', { method: 'HEAD' })
+      expect([status, headers.get('content-type')]).toEqual([200, streamType])
+    }
+    expect(made.streams.counts().clients).toBe(0)
   })
 })
 
