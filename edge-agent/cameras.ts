@@ -55,6 +55,8 @@ const settledMs = 30_000
 const silenceMs = 5000
 /** A camera whose picture changes all the time is no reason to start processes all the time. */
 const betweenChangesMs = 5000
+/** A video that cannot be wound back takes a process each time it begins again, however short it is. */
+const betweenVideosMs = 2000
 const lookEveryMs = 250
 const stopGraceMs = 700 // the whole agent ends within a second
 export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
@@ -73,6 +75,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   let restarts = -1
   let onlineSinceMs = 0
   let heardMs = 0
+  let startedMs = 0
   let seen = 0
   let timer: NodeJS.Timeout | undefined
   let gone = Promise.resolve()
@@ -99,7 +102,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     clearTimeout(timer)
     restarts++
     seen = 0
-    heardMs = performance.now()
+    heardMs = startedMs = performance.now()
     let again: Again = 'later'
     let said: string | undefined
     const mine = startChild<ToCamera, FromCamera>(cameraProgram, cameraEnvironment, log, {
@@ -151,7 +154,10 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   }
 
   function lost(reason: string, again: Again) {
-    if (again === 'now') return start()
+    if (again === 'now') {
+      timer = setTimeout(start, Math.max(0, startedMs + betweenVideosMs - performance.now()))
+      return
+    }
     if (again === 'changed') {
       picture = undefined
       const now = performance.now()

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { CameraEvent, CameraStatus, Result } from '../../edge-agent/wire.ts'
+import type { CameraEvent, CameraStatus, Result, Stats } from '../../edge-agent/wire.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
 import { freePort, type Subscriber, subscribe } from './mosquitto.ts'
 import { type RtspServer, startRtsp } from './rtsp-server.ts'
@@ -131,4 +131,21 @@ cameras:
   await expect
     .poll(() => said<CameraEvent>('dies', 'event').map(({ type }) => type), wait)
     .toEqual(['camera_lost', 'camera_back'])
+})
+
+test('a video that is over at once and cannot be wound back takes no process after the other', async () => {
+  const file = join(dir, 'one-frame.bin')
+  await sharp({ create: { width: 64, height: 48, channels: 3, background: '#ffffff' } })
+    .jpeg()
+    .toFile(file)
+  agent = await startAgent(
+    JSON.stringify({ bundle: join(dir, 'bundle'), cameras: [{ name: 'still', source: `file:${file}` }] }),
+  )
+  const restarts = async () => {
+    const stats = (await (await fetch(new URL('api/stats', agent!.url))).json()) as Stats
+    return stats.cameras.still!.restarts
+  }
+  const began = performance.now()
+  await expect.poll(restarts, { timeout: 20_000 }).toBeGreaterThan(1)
+  expect(performance.now() - began).toBeGreaterThan(1900)
 })
