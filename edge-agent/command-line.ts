@@ -1,6 +1,6 @@
 // The command line, and the help that teaches it.
-import { settings } from './config-keys.ts'
-import { ConfigError } from './read-config.ts'
+import { settings } from './settings/config-keys.ts'
+import { ConfigError } from './settings/read-config.ts'
 
 export interface Command {
   help: boolean
@@ -24,11 +24,11 @@ export function readCommand(words: readonly string[]): Command {
 
 /** What the agent's program does beside running cameras, by its first argument. Loaded when it is asked for. */
 const commands: Record<string, (args: string[]) => Promise<void>> = {
-  check: async (args) => (await import('./check.ts')).check(args),
+  check: async (args) => (await import('./settings/check.ts')).check(args),
   'export-frames': async (args) => (await import('./collect/export-frames.ts')).exportFrames(args),
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
-  user: async (args) => (await import('./credentials.ts')).makeCredential('user', args),
-  token: async (args) => (await import('./credentials.ts')).makeCredential('token', args),
+  user: async (args) => (await import('./serve/credentials.ts')).makeCredential('user', args),
+  token: async (args) => (await import('./serve/credentials.ts')).makeCredential('token', args),
 }
 
 /** Does what the words ask for: `run` the agent, or something beside it. Sets the exit code: 1 for an error, 2 for wrong settings. */

@@ -1,9 +1,9 @@
 // Where this machine is, from gpsd (https://gpsd.gitlab.io/gpsd/gpsd_json.html): asked once for reports as JSON lines over TCP,
 // and again whenever it has been away. Without gpsd, a receiver or a fix messages have no position.
 import { connect, type Socket } from 'node:net'
-import type { Config } from './config.ts'
 import type { Log } from './log.ts'
-import { retryDelayMs } from './supervise.ts'
+import type { Config } from './settings/config.ts'
+import { retryDelayMs } from './supervise/supervise.ts'
 import type { Position } from './wire.ts'
 
 export interface Gps {

@@ -1,11 +1,11 @@
 // What a person needs to know once the agent listens: where to look and how to subscribe.
 import { hostname } from 'node:os'
-import type { Config } from './config.ts'
 import type { Log } from './log.ts'
-import { withoutSecrets } from './redact.ts'
 import type { Access } from './serve/access.ts'
 import type { Site } from './serve/site.ts'
-import { warningsOf } from './warnings.ts'
+import type { Config } from './settings/config.ts'
+import { withoutSecrets } from './settings/redact.ts'
+import { warningsOf } from './settings/warnings.ts'
 
 export interface Places {
   page: Site

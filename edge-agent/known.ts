@@ -1,11 +1,11 @@
 // What is known at this moment, for whoever asks over HTTP: the newest mask of each camera, states, counts.
 import type { Manifest } from '../deploy/bundle.ts'
-import type { CameraList } from './camera-list.ts'
-import type { Config } from './config.ts'
-import type { Inference } from './inference.ts'
 import type { Log } from './log.ts'
-import type { Painter } from './painter.ts'
+import type { Config } from './settings/config.ts'
 import { startCounting } from './stats.ts'
+import type { CameraList } from './supervise/cameras.ts'
+import type { Inference } from './supervise/inference.ts'
+import type { Painter } from './supervise/painter.ts'
 import type { CameraStatus, MaskMessage, OutputStats, Stats } from './wire.ts'
 
 export interface Known {

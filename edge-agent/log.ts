@@ -1,7 +1,7 @@
 // Logs: for a person on a terminal, JSON lines (pino's) elsewhere, always on standard output.
 import { pino } from 'pino'
 import { build as pretty } from 'pino-pretty'
-import type { Config } from './config.ts'
+import type { Config } from './settings/config.ts'
 
 export type Log = pino.Logger
 

@@ -1,32 +1,33 @@
 // The edge agent, in the order it happens: settings, bundle, ways out, page, cameras, model; then it runs until it is told to
 // end. Nothing native is loaded here and no picture is touched: cameras and the model live in processes of their own.
 import { openBundle } from '../deploy/bundle.ts'
-import { makeCameras } from './camera-list.ts'
 import { watchClock } from './clock-watch.ts'
 import { type Command, dispatch } from './command-line.ts'
 import { endings } from './ending.ts'
 import { makeJudge } from './facts/judge.ts'
 import { openGps } from './gps.ts'
 import { greet } from './greeting.ts'
-import { startInference } from './inference.ts'
 import { makeMemory } from './known.ts'
 import { openLog } from './log.ts'
-import { makePainter } from './painter.ts'
 import type { NewEvent } from './publish/output.ts'
 import { openOutputs } from './publish/outputs.ts'
-import { configPath, readConfig } from './read-config.ts'
-import { startReloading } from './reload.ts'
 import { makeResults } from './results.ts'
 import { openAccess } from './serve/access.ts'
 import { startMetrics } from './serve/metrics.ts'
 import { openSite } from './serve/site.ts'
+import { configPath, readConfig } from './settings/read-config.ts'
+import { type Reloading, startReloading, stillStarting } from './settings/reload.ts'
 import { openState } from './state.ts'
-import { openSwitches } from './switches.ts'
+import { makeCameras } from './supervise/cameras.ts'
+import { startInference } from './supervise/inference.ts'
+import { makePainter } from './supervise/painter.ts'
+import { openSwitches } from './supervise/switches.ts'
 import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
 
 async function run({ file: named, flags }: Command) {
+  process.on('SIGHUP', () => {}) // from now on it does not end the agent; `startReloading` answers it
   const file = named && configPath(named, process.env)
   const read = () => readConfig(file, process.env, flags)
   const config = await read()
@@ -42,7 +43,8 @@ async function run({ file: named, flags }: Command) {
   const out = await openOutputs(config, { manifest, state, access, painter, cameras, statuses, log })
   known.ask(out.counts)
   const metrics = startMetrics({ known, model: manifest.name })
-  const reload = () => reloading.reload()
+  let reloading: Reloading | undefined
+  const reload = async () => reloading?.reload() ?? stillStarting
   const site = await openSite(config, { ...out, known, metrics, access, setEnabled: cameras.setEnabled, reload, log })
 
   const gps = openGps(config.gps, log)
@@ -69,7 +71,7 @@ async function run({ file: named, flags }: Command) {
   const unwatchClock = watchClock(cameras.clockStepped, log)
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const hungUp = () => end(0, 'its terminal was closed')
-  const reloading = startReloading(config, { file, read, apply, log, systemd, hungUp })
+  reloading = startReloading(config, { file, read, apply, log, systemd, hungUp })
   async function apply(changed: typeof config) {
     log.level = changed.log
     await cameras.run(changed, listener)

@@ -1,10 +1,10 @@
 // Masks on their way out: each gets its facts, and the picture of the very frame it was made of where there is one. A mask
 // whose picture is still being encoded waits for it, a moment at most and never past a newer mask.
 import type { Manifest } from '../deploy/bundle.ts'
-import type { Config } from './config.ts'
 import type { Judge, JudgedFacts } from './facts/judge.ts'
 import { monotonicMicros, toMs } from './monotonic.ts'
 import type { MaskMade } from './segment/messages.ts'
+import type { Config } from './settings/config.ts'
 import { type MaskMessage, type Result, wireVersion } from './wire.ts'
 
 export interface Results {

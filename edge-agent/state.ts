@@ -7,9 +7,9 @@ import { access, constants, mkdir, realpath } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { Config } from './config.ts'
 import type { Log } from './log.ts'
-import { ConfigError } from './read-config.ts'
+import type { Config } from './settings/config.ts'
+import { ConfigError } from './settings/read-config.ts'
 
 export interface State {
   folder: string

@@ -1,6 +1,6 @@
 // What the last minute was like, for the stats topic and the page.
 import { uptime } from 'node:process'
-import { residentMib } from './supervise.ts'
+import { residentMib } from './supervise/supervise.ts'
 import type { CameraState, CameraStats, OutputStats, Result, Stats } from './wire.ts'
 import { wireVersion } from './wire.ts'
 

@@ -2,8 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, normalize, relative } from 'node:path'
 import { expect, it } from 'vitest'
+import { configSchema, messagesSchema, schemaText } from '../edge-agent/describe/schemas.ts'
 import { configSchemaFile, messagesSchemaFile } from '../edge-agent/paths.ts'
-import { configSchema, messagesSchema, schemaText } from '../edge-agent/schemas.ts'
 
 const root = join(import.meta.dirname, '..')
 /** `import … from 'x'`, the last line of one that takes several, `export … from 'x'` and `import('x')`. */

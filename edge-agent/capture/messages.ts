@@ -1,6 +1,6 @@
 // What main and a camera process say to each other (Node's IPC, serialization `advanced`).
 import type { ModelInput } from '../../deploy/bundle.ts'
-import type { CameraConfig, Config } from '../config.ts'
+import type { CameraConfig, Config } from '../settings/config.ts'
 import type { Chosen } from './elements.ts'
 import type { CameraPicture } from './pipeline.ts'
 

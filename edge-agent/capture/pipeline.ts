@@ -2,7 +2,7 @@
 // Pure, so that tests can read it.
 import type { ModelInput } from '../../deploy/bundle.ts'
 import type { Rectangle, Size } from '../../deploy/fit-geometry.ts'
-import type { CameraConfig, Config } from '../config.ts'
+import type { CameraConfig, Config } from '../settings/config.ts'
 import { type Hardware, isVideo, loops, sourceText } from './source.ts'
 import { type Rotation, turned, type View, viewOf } from './view.ts'
 

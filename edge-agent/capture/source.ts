@@ -1,7 +1,8 @@
 // The part of a pipeline that is a camera's own: from the source in the config to raw video. Pure text.
-import type { CameraConfig } from '../config.ts'
+
 import { demoDrive } from '../paths.ts'
-import { sourceKind } from '../source-kind.ts'
+import type { CameraConfig } from '../settings/config.ts'
+import { sourceKind } from '../settings/source-kind.ts'
 
 /** GStreamer elements of NVIDIA's that this machine has; decodebin finds nvv4l2decoder by itself. */
 export interface Hardware {

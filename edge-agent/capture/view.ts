@@ -2,7 +2,7 @@
 // one it gives, and the upright one that people see. All settings and messages speak of the upright one.
 import { type ModelInput, modelRegion } from '../../deploy/bundle.ts'
 import { type Fit, fitGeometry, type Rectangle, type Size } from '../../deploy/fit-geometry.ts'
-import type { CameraConfig } from '../config.ts'
+import type { CameraConfig } from '../settings/config.ts'
 
 /** How far the camera's picture is turned clockwise to stand upright. */
 export type Rotation = CameraConfig['rotation']

@@ -1,9 +1,9 @@
 // Hard frames: what a camera saw that the model should learn from, kept under a quota with picture, mask and facts. Off by
 // default. A frame that is found hard without a picture has one asked for: the next one with a picture stands for it.
 import type { Manifest } from '../../deploy/bundle.ts'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Output } from '../publish/output.ts'
+import type { Config } from '../settings/config.ts'
 import type { MaskMessage, OutputStats } from '../wire.ts'
 import { type FrameStore, hardFramesFolder, type KeptFrame, openFrameStore, type Reason } from './frame-store.ts'
 import { judgeFrames, type Verdict } from './verdict.ts'

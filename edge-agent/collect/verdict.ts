@@ -1,7 +1,7 @@
 // Which frames are worth a person's look: those the model is unsure of, those whose mask jumps, those that look like nothing
 // it was trained on, and a few at random, so that what it is wrongly sure of is found too. Costs nothing: all of it is in the
 // facts already.
-import type { Config } from '../config.ts'
+import type { Config } from '../settings/config.ts'
 import type { Result } from '../wire.ts'
 import type { Reason } from './frame-store.ts'
 

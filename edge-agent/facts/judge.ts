@@ -1,8 +1,8 @@
 // What the masks of a camera decide one after the other: which zones are blocked, and whether it drifts. Changes are events.
 import { isDeepStrictEqual } from 'node:util'
-import type { CameraConfig } from '../config.ts'
 import type { NewEvent } from '../publish/output.ts'
 import type { MaskMade } from '../segment/messages.ts'
+import type { CameraConfig } from '../settings/config.ts'
 import { type CameraEvent, type Result, wireVersion } from '../wire.ts'
 import { watchDrift } from './drift.ts'
 import { watchZones } from './zone-states.ts'

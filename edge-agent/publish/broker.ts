@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from 'aedes'
-import type { Config } from '../config.ts'
 import { type Access, type Person, same } from '../serve/access.ts'
 import { listen } from '../serve/listen.ts'
+import type { Config } from '../settings/config.ts'
 
 export interface Broker {
   /** Where clients on this machine reach it. */

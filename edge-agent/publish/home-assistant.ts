@@ -2,8 +2,8 @@
 // https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 // Home Assistant forgets an entity when its component is sent with its platform alone, and a device with an empty payload.
 import { isDeepStrictEqual } from 'node:util'
-import type { CameraConfig, Config } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { CameraConfig, Config } from '../settings/config.ts'
 import { keep, type State } from '../state.ts'
 import { version } from '../version.ts'
 import { topics } from '../wire.ts'

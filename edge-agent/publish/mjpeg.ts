@@ -2,7 +2,7 @@
 // browsers, VLC, ffmpeg and Home Assistant show. Each client takes the newest picture whenever it has taken the last; the
 // ones between are dropped for it alone and counted. Overlays are painted only while somebody wants them.
 import type { Log } from '../log.ts'
-import type { Painter } from '../painter.ts'
+import type { Painter } from '../supervise/painter.ts'
 import type { MaskMessage, OutputStats } from '../wire.ts'
 import type { Output } from './output.ts'
 

@@ -2,9 +2,9 @@
 // that a fleet does not come back at once. Tells who else uses its client id, and counts what it sends.
 import { readFileSync } from 'node:fs'
 import { type IClientOptions, type IClientPublishOptions, connect as mqttConnect } from 'mqtt'
-import { type Config, isAws } from '../config.ts'
 import type { Log } from '../log.ts'
-import { withoutSecrets } from '../redact.ts'
+import { type Config, isAws } from '../settings/config.ts'
+import { withoutSecrets } from '../settings/redact.ts'
 
 export interface Packet {
   topic: string

@@ -2,10 +2,10 @@
 // end. Masks, results and stats are dropped and counted while they cannot go; events and states go through the outbox, and
 // the states of now are told afresh behind what it held.
 import { isDeepStrictEqual } from 'node:util'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Painter } from '../painter.ts'
+import type { Config } from '../settings/config.ts'
 import { keep, type State } from '../state.ts'
+import type { Painter } from '../supervise/painter.ts'
 import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics } from '../wire.ts'
 import type { Broker } from './broker.ts'
 import { makeAnnouncer } from './home-assistant.ts'

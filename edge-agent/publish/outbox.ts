@@ -3,8 +3,8 @@
 // Own code, since npm's stores for MQTT.js packets know neither bounds, nor checksums, nor what is on the medium.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { Config } from '../settings/config.ts'
 import type { CameraEvent, OutboxStats } from '../wire.ts'
 import type { NewEvent } from './output.ts'
 import { openSegments } from './segments.ts'

@@ -1,6 +1,6 @@
 // What every way out has in common. None of them may throw into the pipeline or hold it up: what a receiver cannot take in
 // time is dropped there and counted.
-import type { Config } from '../config.ts'
+import type { Config } from '../settings/config.ts'
 import type { CameraEvent, CameraStatus, MaskMessage, Stats } from '../wire.ts'
 
 /** An event that has no number yet. */

@@ -1,14 +1,14 @@
 // All ways out of the agent, opened in one place: the outbox and MQTT (with a broker inside where the config names none),
 // WebSocket, streams, recordings, hard frames.
 import type { Manifest } from '../../deploy/bundle.ts'
-import type { CameraList } from '../camera-list.ts'
 import { keepHardFrames } from '../collect/hard-frames.ts'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Painter } from '../painter.ts'
 import { makeRecorder } from '../record/recorder.ts'
 import type { Access } from '../serve/access.ts'
+import type { Config } from '../settings/config.ts'
 import type { State } from '../state.ts'
+import type { CameraList } from '../supervise/cameras.ts'
+import type { Painter } from '../supervise/painter.ts'
 import type { CameraStatus, OutputStats } from '../wire.ts'
 import { openBroker } from './broker.ts'
 import { serveStreams } from './mjpeg.ts'

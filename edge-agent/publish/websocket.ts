@@ -3,8 +3,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { Config } from '../settings/config.ts'
 import { type CameraStatus, type MaskMessage, type OutputStats, packMask, type SocketMessage, wireVersion } from '../wire.ts'
 import type { Output } from './output.ts'
 

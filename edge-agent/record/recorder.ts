@@ -2,10 +2,10 @@
 // cannot take in time is dropped and counted. Pictures are recorded with the masks of the same frames, as they come.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Output } from '../publish/output.ts'
 import { rateLimit } from '../publish/rate-limit.ts'
+import type { Config } from '../settings/config.ts'
 import type { CameraStatus, OutputStats } from '../wire.ts'
 import { createMcap, type McapFile, repairMcap, sizeOf } from './mcap-file.ts'
 import { imageMessage, type Kind } from './recording.ts'

@@ -4,8 +4,8 @@ import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { pictureForm } from '../../deploy/fit-picture.ts'
-import { CameraConfig } from '../config.ts'
 import { readRecording } from '../record/recording.ts'
+import { CameraConfig } from '../settings/config.ts'
 
 export interface Clip {
   camera: CameraConfig

@@ -2,13 +2,13 @@
 // frame, one after the other, alone in its batch, so that a mask depends on nothing but its picture and the bundle.
 import { join } from 'node:path'
 import type { Manifest } from '../../deploy/bundle.ts'
-import { cameraEnvironment, cameraProgram } from '../cameras.ts'
 import type { FromCamera, ToCamera } from '../capture/messages.ts'
-import { Config } from '../config.ts'
-import { segmentEnvironment, segmentProgram } from '../inference.ts'
 import type { Log } from '../log.ts'
 import type { FromSegment, MaskMade, ToSegment } from '../segment/messages.ts'
-import { startChild } from '../supervise.ts'
+import { Config } from '../settings/config.ts'
+import { cameraEnvironment, cameraProgram } from '../supervise/camera.ts'
+import { segmentEnvironment, segmentProgram } from '../supervise/inference.ts'
+import { startChild } from '../supervise/supervise.ts'
 import type { Clip } from './clips.ts'
 
 export interface Through {

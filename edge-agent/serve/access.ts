@@ -1,8 +1,8 @@
 // Who may do what: users and API tokens of the config, the operator token of the first start, and sessions. A door (the page,
 // the agent's own broker) that only this machine reaches is open while nobody is configured; every other one is closed.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { Config } from '../settings/config.ts'
 import { countAttempts } from './attempts.ts'
 import { checkPassword, nobodysHash } from './passwords.ts'
 

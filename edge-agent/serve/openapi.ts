@@ -1,6 +1,6 @@
 // The OpenAPI document (3.1), made of the routes that serve and of the schemas of wire.ts.
 import { z } from '@hono/zod-openapi'
-import { readMessagesSchema } from '../asyncapi.ts'
+import { readMessagesSchema } from '../describe/asyncapi.ts'
 import { version } from '../version.ts'
 import type { Site } from './api.ts'
 

@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ModelInput } from '../../deploy/bundle.ts'
 import { fitPicture } from '../../deploy/fit-picture.ts'
 import { loadBundle, type RunningBundle } from '../../deploy/run-bundle.ts'
-import { CameraConfig } from '../../edge-agent/config.ts'
 import { demoBundle } from '../../edge-agent/paths.ts'
 import { listenForFrames } from '../../edge-agent/segment/frame-socket.ts'
+import { CameraConfig } from '../../edge-agent/settings/config.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
 
 const least = 0.99

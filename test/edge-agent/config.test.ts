@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { allKeys } from '../../edge-agent/config-keys.ts'
 import { demoBundle } from '../../edge-agent/paths.ts'
-import { parseConfig, readConfig } from '../../edge-agent/read-config.ts'
-import { withoutSecrets } from '../../edge-agent/redact.ts'
-import { publicConfig } from '../../edge-agent/secrets.ts'
+import { allKeys } from '../../edge-agent/settings/config-keys.ts'
+import { parseConfig, readConfig } from '../../edge-agent/settings/read-config.ts'
+import { withoutSecrets } from '../../edge-agent/settings/redact.ts'
+import { publicConfig } from '../../edge-agent/settings/secrets.ts'
 
 const parse = (text: string, env = {}, flags: string[] = []) => parseConfig({ name: 'agent.yaml', text }, env, flags)
 

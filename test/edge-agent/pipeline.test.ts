@@ -3,7 +3,7 @@ import type { ModelInput } from '../../deploy/bundle.ts'
 import { makePipeline } from '../../edge-agent/capture/gstreamer.ts'
 import { cameraPipeline, probeText } from '../../edge-agent/capture/pipeline.ts'
 import { noHardware, sourceText } from '../../edge-agent/capture/source.ts'
-import { CameraConfig } from '../../edge-agent/config.ts'
+import { CameraConfig } from '../../edge-agent/settings/config.ts'
 
 const camera = (source: string, more = {}) => CameraConfig.parse({ name: 'front', source, ...more })
 const input: ModelInput = { width: 576, height: 160, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' }

@@ -4,9 +4,9 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLog } from '../../edge-agent/log.ts'
-import { parseConfig } from '../../edge-agent/read-config.ts'
+import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState, type State, stateFolder } from '../../edge-agent/state.ts'
-import { openSwitches } from '../../edge-agent/switches.ts'
+import { openSwitches } from '../../edge-agent/supervise/switches.ts'
 
 let dir: string
 let state: State | undefined

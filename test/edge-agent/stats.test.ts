@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startCounting } from '../../edge-agent/stats.ts'
-import { residentMib, retryDelayMs } from '../../edge-agent/supervise.ts'
+import { residentMib, retryDelayMs } from '../../edge-agent/supervise/supervise.ts'
 import { maskOf, outputStats } from './made-messages.ts'
 
 const snapshot = {

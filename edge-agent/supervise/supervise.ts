@@ -3,8 +3,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import type { Log } from './log.ts'
-import { withoutSecrets } from './redact.ts'
+import type { Log } from '../log.ts'
+import { withoutSecrets } from '../settings/redact.ts'
 
 export interface Child<To> {
   pid: number | undefined

@@ -1,11 +1,11 @@
 // The process that paints, as main sees it: started by the first job, ended when nobody wanted one for a while, replaced
 // when it dies or hangs. Each camera has one job running and one waiting for each kind of work; the newest wins.
 import { join } from 'node:path'
-import type { Log } from './log.ts'
-import type { FromPaint, ToPaint, Work } from './paint/messages.ts'
-import { build } from './paths.ts'
+import type { Log } from '../log.ts'
+import type { FromPaint, ToPaint, Work } from '../paint/messages.ts'
+import { build } from '../paths.ts'
+import type { MaskMessage } from '../wire.ts'
 import { type Child, retryDelayMs, startChild } from './supervise.ts'
-import type { MaskMessage } from './wire.ts'
 
 export interface Painter {
   /**

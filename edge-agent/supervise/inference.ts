@@ -3,11 +3,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Config } from './config.ts'
-import type { Log } from './log.ts'
-import { build } from './paths.ts'
-import { sizesFor } from './segment/choose-batch.ts'
-import type { FromSegment, MaskMade, ToSegment } from './segment/messages.ts'
+import type { Log } from '../log.ts'
+import { build } from '../paths.ts'
+import { sizesFor } from '../segment/choose-batch.ts'
+import type { FromSegment, MaskMade, ToSegment } from '../segment/messages.ts'
+import type { Config } from '../settings/config.ts'
 import { type Child, residentMib, retryDelayMs, startChild } from './supervise.ts'
 
 export interface Inference {

@@ -1,9 +1,9 @@
 // What is unwise about settings that are right: said by `check` and at every start.
 import { readFileSync } from 'node:fs'
+import { isLoopback } from '../serve/access.ts'
 import { type Config, usesTls } from './config.ts'
 import { withoutSecrets } from './redact.ts'
 import { readableByAll } from './secrets.ts'
-import { isLoopback } from './serve/access.ts'
 
 /** One sentence each. `file`: where the settings were read, if anywhere. */
 export const warningsOf = (config: Config, file: string | undefined): string[] => [

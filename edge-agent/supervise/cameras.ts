@@ -1,8 +1,8 @@
 // All cameras that run. When the settings change, those that stay as they were go on undisturbed; the others end, and only
 // when they have let go of their devices do new ones start.
 import { isDeepStrictEqual } from 'node:util'
-import { type Camera, type CameraListener, type CameraSurroundings, startCamera } from './cameras.ts'
-import type { CameraConfig, Config } from './config.ts'
+import type { CameraConfig, Config } from '../settings/config.ts'
+import { type Camera, type CameraListener, type CameraSurroundings, startCamera } from './camera.ts'
 import type { Switches } from './switches.ts'
 
 export interface CameraList {

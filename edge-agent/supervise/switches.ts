@@ -1,7 +1,8 @@
 // Cameras that people switched on or off while the agent ran stay so over a restart, until the setting itself is changed.
-import type { CameraConfig } from './config.ts'
-import type { Log } from './log.ts'
-import { keep, type State } from './state.ts'
+
+import type { Log } from '../log.ts'
+import type { CameraConfig } from '../settings/config.ts'
+import { keep, type State } from '../state.ts'
 
 type Camera = Pick<CameraConfig, 'name' | 'enabled'>
 

@@ -1,10 +1,10 @@
 // The AsyncAPI 3 document of this agent: every topic and the WebSocket, with its own names and addresses filled in. Topics
 // come from wire.ts, and a topic that is not described here does not compile; payloads are the schemas of its types.
 import { readFileSync } from 'node:fs'
-import { type Config, usesTls } from './config.ts'
-import { messagesSchemaFile } from './paths.ts'
-import { withoutSecrets } from './redact.ts'
-import { topics, wireVersion } from './wire.ts'
+import { messagesSchemaFile } from '../paths.ts'
+import { type Config, usesTls } from '../settings/config.ts'
+import { withoutSecrets } from '../settings/redact.ts'
+import { topics, wireVersion } from '../wire.ts'
 
 type Schema = Record<string, unknown>
 export interface MessagesSchema {

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createGenerator } from 'ts-json-schema-generator'
 import { z } from 'zod'
-import { Config } from './config.ts'
-import { knownKeys } from './config-keys.ts'
-import { repository } from './paths.ts'
+import { repository } from '../paths.ts'
+import { Config } from '../settings/config.ts'
+import { knownKeys } from '../settings/config-keys.ts'
 
 export type Schema = Record<string, unknown>
 

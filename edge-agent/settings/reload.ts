@@ -4,9 +4,9 @@ import { closeSync, type FSWatcher, openSync, readFileSync, realpathSync, watch 
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '../log.ts'
+import type { Systemd } from '../systemd.ts'
 import type { Config } from './config.ts'
-import type { Log } from './log.ts'
-import type { Systemd } from './systemd.ts'
 
 export interface Reloaded {
   /** Keys that changed and hold from now on, such as `mqtt.masks_per_second`; cameras by their names: `cameras.front.fps`. */
@@ -15,6 +15,13 @@ export interface Reloaded {
   needsRestart: string[]
   /** Why nothing changed: what stands in the file does not fit. */
   error?: string
+}
+
+/** The answer to whoever asks before everything runs. */
+export const stillStarting: Reloaded = {
+  applied: [],
+  needsRestart: [],
+  error: 'The agent is still starting; ask again in a moment',
 }
 
 export interface Reloading {

@@ -2,9 +2,9 @@
 // a test holds the two together. Sizes are pixels; times carry their unit in the name.
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { DriftSettings, FactSettings, Mounting, Zone } from './facts/settings.ts'
-import { demoBundle } from './paths.ts'
-import { hashForm } from './serve/passwords.ts'
+import { DriftSettings, FactSettings, Mounting, Zone } from '../facts/settings.ts'
+import { demoBundle } from '../paths.ts'
+import { hashForm } from '../serve/passwords.ts'
 import { sourceKind } from './source-kind.ts'
 
 /** One level of an MQTT topic: no `/`, no wildcard, no space. */

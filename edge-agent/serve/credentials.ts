@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
-import { Config } from './config.ts'
-import { hashToken, makeToken } from './serve/access.ts'
-import { hashPassword } from './serve/passwords.ts'
+import { Config } from '../settings/config.ts'
+import { hashToken, makeToken } from './access.ts'
+import { hashPassword } from './passwords.ts'
 
 const shortestPassword = 8
 

@@ -2,15 +2,15 @@
 // streams and the broker are not asked, and the model is not loaded.
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { openBundle } from '../deploy/bundle.ts'
-import { sourceFault } from './capture/source-fault.ts'
-import { readCommand } from './command-line.ts'
+import { openBundle } from '../../deploy/bundle.ts'
+import { sourceFault } from '../capture/source-fault.ts'
+import { readCommand } from '../command-line.ts'
+import { stateFolder } from '../state.ts'
+import { topics } from '../wire.ts'
 import type { Config } from './config.ts'
 import { ConfigError, configPath, readConfig } from './read-config.ts'
 import { withoutSecrets } from './redact.ts'
-import { stateFolder } from './state.ts'
 import { warningsOf } from './warnings.ts'
-import { topics } from './wire.ts'
 
 /** Exit code 2 where the agent would not run so, as at its start. */
 export async function check(words: string[]): Promise<void> {

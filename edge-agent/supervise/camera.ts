@@ -1,17 +1,17 @@
 // A camera as main sees it: its process, started again on a ladder of delays; its state, which people are told; and whether
 // it is switched on. Frames do not come by here.
 import { join } from 'node:path'
-import type { ModelInput } from '../deploy/bundle.ts'
-import type { FromCamera, ToCamera } from './capture/messages.ts'
-import type { CameraPicture } from './capture/pipeline.ts'
-import { firstPatienceMs, usualPatienceMs } from './capture/silence.ts'
-import type { CameraConfig, Config } from './config.ts'
-import type { Log } from './log.ts'
-import { build } from './paths.ts'
-import type { NewEvent } from './publish/output.ts'
-import { withoutSecrets } from './redact.ts'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import type { FromCamera, ToCamera } from '../capture/messages.ts'
+import type { CameraPicture } from '../capture/pipeline.ts'
+import { firstPatienceMs, usualPatienceMs } from '../capture/silence.ts'
+import type { Log } from '../log.ts'
+import { build } from '../paths.ts'
+import type { NewEvent } from '../publish/output.ts'
+import type { CameraConfig, Config } from '../settings/config.ts'
+import { withoutSecrets } from '../settings/redact.ts'
+import { type CameraStatus, wireVersion } from '../wire.ts'
 import { type Child, retryDelayMs, startChild } from './supervise.ts'
-import { type CameraStatus, wireVersion } from './wire.ts'
 
 export interface Camera {
   name: string
