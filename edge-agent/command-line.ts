@@ -31,11 +31,14 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   token: async (args) => (await import('./serve/credentials.ts')).makeCredential('token', args),
 }
 
+/** Those of them that have a help of their own; --help of the others is the agent's. */
+const withOwnHelp = ['replay', 'export-frames']
+
 /** Does what the words ask for: `run` the agent, or something beside it. Sets the exit code: 1 for an error, 2 for wrong settings. */
 export function dispatch(words: string[], run: (command: Command) => Promise<void>): void {
   const other = commands[words[0] ?? '']
   const command = readCommand(words)
-  if (command.help && !other) return void console.log(help)
+  if (command.help && !withOwnHelp.includes(words[0] ?? '')) return void console.log(help)
   const work = other ? other(words.slice(1)) : run(command)
   work.catch((error: Error) => {
     const beside = other || error instanceof ConfigError
