@@ -29,7 +29,7 @@ export type Point = [x: number, y: number]
 
 /** The border of a road area, or of something that it encloses. */
 export interface Contour {
-  /** Share of the mask that it encloses, 0 to 100, holes not taken off. */
+  /** Share that it encloses of what the mask shows of the camera's picture, 0 to 100, holes not taken off. */
   percent: number
   /** Whether it is the border of something in the road that is not road. */
   hole: boolean
@@ -110,13 +110,13 @@ export interface Result {
   /** Class names by class id, and which id is road. */
   classes: string[]
   road_class: number
-  /** Share of the mask that is road, 0 to 100. */
+  /** Share of road in what the mask shows of the camera's picture, 0 to 100. Bars of a letterbox are neither. */
   road_percent: number
-  /** Mean over the mask of the winning class's probability, 0 to 1. */
+  /** Mean over the mask, bars and all, of the winning class's probability, 0 to 1. */
   confidence: number
-  /** The largest connected area of road: its share of the mask and of all road, 0 to 100. */
+  /** The largest connected area of road: its share of the same and of all road, 0 to 100. */
   largest_area: { percent: number; of_road_percent: number }
-  /** Share of the mask whose class is another one than in the camera's mask before, 0 to 100; absent in the first one. */
+  /** Share of the same whose class is another one than in the camera's mask before, 0 to 100; absent in the first one. */
   changed_percent?: number
   /** Borders of the largest road areas and of the holes in them, the largest first. */
   contours?: Contour[]

@@ -36,16 +36,15 @@ export interface Model {
   road: number
 }
 
-/** What the model says with a mask: shares of classes by class id, and the mean of the winning class's probability, 0 to 1. */
-export interface Said {
-  classShare: Float32Array
-  confidence: number
-}
-
-/** Makes the function that looks at one mask of the camera after the other. `ids`: class ids [height, width], read at once. */
+/**
+ * Makes the function that looks at one mask of the camera after the other. `ids`: class ids [height, width], read at once;
+ * those of a letterbox's bars become a class that is not road, since a model may say anything of them. `confidence`: the mean
+ * of the winning class's probability, 0 to 1.
+ */
 export function lookAtMasks({ facts, zones, mounting }: CameraFacts, { width, height, road: roadId }: Model) {
   const road = new Uint8Array(width * height)
   const before = new Uint8Array(width * height)
+  const beside = roadId === 0 ? 1 : 0
   let process: number | undefined // which gave the mask before
   let known: { view: View; seen: Seen; zones: Runs[] } | undefined
 
@@ -61,33 +60,34 @@ export function lookAtMasks({ facts, zones, mounting }: CameraFacts, { width, he
   /** Fills `road`, 1 for road, and returns how many pixels are of another class than in the mask before. */
   function take(ids: Int32Array, { left, right, top, bottom }: Seen): number {
     let changed = 0
-    const [whole, last] = [left === 0 && right === width, bottom * width]
-    if (!whole || top > 0 || bottom < height) road.fill(0)
+    ids.fill(beside, 0, top * width).fill(beside, bottom * width)
+    for (let y = top; y < bottom && (left > 0 || right < width); y++)
+      ids.fill(beside, y * width, y * width + left).fill(beside, y * width + right, (y + 1) * width)
     for (let at = 0; at < ids.length; at++) {
       const id = ids[at]!
       if (id !== before[at]) changed++
       before[at] = id
-      if (at >= top * width && at < last && (whole || (at % width >= left && at % width < right)))
-        road[at] = id === roadId ? 1 : 0
+      road[at] = id === roadId ? 1 : 0
     }
     return changed
   }
 
-  return (ids: Int32Array, frame: Frame, { classShare, confidence }: Said): MaskFacts => {
+  return (ids: Int32Array, frame: Frame, confidence: number): MaskFacts => {
     const { view, seen, zones: runs } = placesOf(frame)
     const changed = take(ids, seen)
     const follows = process === frame.process
     process = frame.process
+    const shown = Math.max(1, (seen.right - seen.left) * (seen.bottom - seen.top))
     const areas = findAreas(road, width)
     const [most, all] = [largest(areas), areas.pixels.reduce((sum, count) => sum + count, 0)]
     return {
-      road_percent: percent(classShare[roadId] ?? 0),
+      road_percent: percent(all / shown),
       confidence: round(confidence, 3),
-      largest_area: { percent: percent(most / road.length), of_road_percent: percent(all ? most / all : 0) },
-      ...(follows && { changed_percent: percent(changed / ids.length) }),
+      largest_area: { percent: percent(most / shown), of_road_percent: percent(all ? most / all : 0) },
+      ...(follows && { changed_percent: percent(changed / shown) }),
       ...(facts.contours > 0 && {
         contours: findBorders(road, width, areas, facts.contours, facts.contour_points).map((border) =>
-          contourOf(border, view),
+          contourOf(border, view, shown),
         ),
       }),
       ...(facts.sectors > 0 && { free_space: freeSpace(view, seen) }),
@@ -99,11 +99,11 @@ export function lookAtMasks({ facts, zones, mounting }: CameraFacts, { width, he
     }
   }
 
-  function contourOf({ pixels, hole, corners }: Border, view: View) {
+  function contourOf({ pixels, hole, corners }: Border, view: View, shown: number) {
     const points: Point[] = []
     for (let i = 0; i < corners.length; i += 2)
       points.push([round(toPlaceX(view, corners[i]!), 4), round(toPlaceY(view, corners[i + 1]!), 4)])
-    return { percent: percent(pixels / road.length), hole, points }
+    return { percent: percent(pixels / shown), hole, points }
   }
 
   function freeSpace(view: View, seen: Seen) {

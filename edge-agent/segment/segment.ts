@@ -106,16 +106,14 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
     })
   }
 
-  function send(frames: ReceivedFrame[], { masks, classShare, confidence }: Masks, began: number, inferred: number) {
+  function send(frames: ReceivedFrame[], { masks, confidence }: Masks, began: number, inferred: number) {
     frames.forEach(({ header, receivedMonotonicMicros }, i) => {
       const { camera, frame, capturedMicros, capturedMonotonicMicros, region } = header
       const mask = masks.subarray(i * width * height, (i + 1) * width * height)
-      const classes = manifest.classes.length
-      const said = { classShare: classShare.subarray(i * classes, (i + 1) * classes), confidence: confidence[i]! }
       const startedMicros = monotonicMicros()
       const { factsOf, sample } = looksOf(camera)
       const strange = sample(frames[i]!.pixels, { ...header, width, height }, capturedMonotonicMicros / 1000)
-      const facts = { ...factsOf(mask, header, said), ...(strange !== undefined && { strange }) }
+      const facts = { ...factsOf(mask, header, confidence[i]!), ...(strange !== undefined && { strange }) }
       const lookedMicros = monotonicMicros()
       const png = encodeMask(mask, look, {
         Software: 'Roadmask',

@@ -21,7 +21,7 @@ export async function maskPicture(
   const { input } = bundle.manifest
   const pixels = await fitPicture(file, input)
   const { width, height } = await pictureSize(file)
-  const { masks, classShare, confidence } = bundle.serve(pixels, 1)
+  const { masks, confidence } = bundle.serve(pixels, 1)
   const { source, target } = fitGeometry({ width, height }, input)
   const ids = new Uint8Array(width * height).fill(ignore)
   const columns = Int32Array.from({ length: source.width }, (_, x) => target.x + nearest(x, source.width, target.width))
@@ -30,7 +30,11 @@ export async function maskPicture(
     const to = (source.y + y) * width + source.x
     for (let x = 0; x < source.width; x++) ids[to + x] = masks[from + columns[x]!]!
   }
-  return { width, height, ids, shares: classShare, confidence: confidence[0]! }
+  // Counted here and not by the model, which says something of a letterbox's bars too.
+  const counts = bundle.manifest.classes.map(() => 0)
+  for (const id of ids) if (id !== ignore) counts[id]!++
+  const shares = Float32Array.from(counts, (count) => count / (source.width * source.height))
+  return { width, height, ids, shares, confidence: confidence[0]! }
 }
 
 /** The pixel of `size` nearest to the middle of pixel `at` of `length`. */
