@@ -93,7 +93,7 @@ test('GStreamer takes every text, whatever is in a name', () => {
     'test',
     'demo',
     'file:/a "b" \\\\c!.mp4',
-    'rtsp://u:p"x@h/1?a=b&c=d e',
+    'rtsp://u:p"x@h/1?a=b&c=d;e!f',
     'v4l2:/dev/video0',
     'file:/a.png',
     'gst: videotestsrc ! identity ! ',
