@@ -11,6 +11,12 @@ export const modelFile = 'model/saved_model.pb'
 
 const Precision = z.enum(['float32', 'bfloat16', 'float16', 'int8'])
 
+/**
+ * What the signatures `serve` and `score` are named in bfloat16, where a bundle has them in both: `compute` is `auto` then,
+ * and a device that computes bfloat16 itself calls those.
+ */
+export const inBfloat16 = (signature: string) => `${signature}_bfloat16`
+
 const Input = z.object({
   /** Size of the picture that the model takes, in pixels. */
   width: z.int().positive(),
@@ -69,7 +75,7 @@ export const Manifest = z
     precision: z
       .strictObject({
         storage: Precision,
-        compute: Precision,
+        compute: Precision.or(z.literal('auto')),
         /** Beside the same network all in float32, on the validation pictures: pixels whose class differs, and what changed. */
         pixels_differing: z.number(),
         road_iou_change: z.number().optional(),

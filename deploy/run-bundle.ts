@@ -3,7 +3,8 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
-import { type Manifest, openBundle } from './bundle.ts'
+import { inBfloat16, type Manifest, openBundle } from './bundle.ts'
+import { nativePrecision } from './native-precision.ts'
 import { openSavedModel } from './saved-model.ts'
 
 export interface Masks {
@@ -19,6 +20,8 @@ export interface RunningBundle {
   manifest: Manifest
   /** What TensorFlow computes on. */
   compute: 'cpu' | 'gpu'
+  /** What convolutions are computed in. */
+  precision: string
   /** Masks of `n` pictures: uint8 RGB [n, height, width, 3] of the manifest's input size. Blocks until they are there. */
   serve(pictures: Uint8Array, n: number): Masks
   /** Probability of road [n, height, width] where there are two classes, else of every class [n, height, width, classes]. */
@@ -30,7 +33,11 @@ export interface RunningBundle {
 /** Opens a bundle, checks its files and loads its model. Throws what is wrong with it. */
 export async function loadBundle(dir: string): Promise<RunningBundle> {
   const { manifest } = await openBundle(dir)
-  const session = await openSavedModel(join(dir, 'model'), ['serve', 'score'])
+  const compute = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu'
+  const stated = manifest.precision?.compute ?? 'float32'
+  const halved = stated === 'auto' && (await nativePrecision(compute))?.bfloat16 === true
+  const [serve, score] = halved ? [inBfloat16('serve'), inBfloat16('score')] : ['serve', 'score']
+  const session = await openSavedModel(join(dir, 'model'), [serve, score])
   const { width, height } = manifest.input
 
   function call(signature: string, pictures: Uint8Array, n: number): Record<string, tf.Tensor> {
@@ -55,12 +62,13 @@ export async function loadBundle(dir: string): Promise<RunningBundle> {
 
   return {
     manifest,
-    compute: (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu',
+    compute,
+    precision: stated !== 'auto' ? stated : halved ? 'bfloat16' : 'float32',
     serve(pictures, n) {
-      const outputs = call('serve', pictures, n)
+      const outputs = call(serve, pictures, n)
       return { masks: take(outputs, 'mask'), classShare: take(outputs, 'class_share'), confidence: take(outputs, 'confidence') }
     },
-    score: (pictures, n) => take(call('score', pictures, n), 'probability'),
+    score: (pictures, n) => take(call(score, pictures, n), 'probability'),
     dispose: () => session.close(),
   }
 }

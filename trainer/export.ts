@@ -22,7 +22,7 @@ Writes the bundle of a training run again, from its best epoch. The masks are co
 validation pictures, and what changes is printed and written into the manifest.
 
   --run DIR               the run folder; its data must be where it was
-  --compute TYPE          what convolutions compute in: float32, bfloat16, float16 or int8 (as in the run)
+  --compute TYPE          what convolutions compute in: auto, float32, bfloat16, float16 or int8 (as in the run)
   --storage TYPE          what weights are stored in: float32, bfloat16 or float16 (as in the run; int8 where computed so)
   --threshold P|max-f     from which probability on a pixel is road, in mask and shares: a number between 0 and 1, or that of the
                           largest F1 on the validation pictures (left out: where road is the more probable class). Higher misses
@@ -33,13 +33,14 @@ validation pictures, and what changes is printed and written into the manifest.
                           that are written know it already
   --data LAYOUT:PATH      what it was trained on, as for the trainer; repeat it for several
 
-bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on (Orin), float16 for GPUs. int8 is for x86-64 CPUs, best
+auto is float32, and bfloat16 beside it for devices that compute that themselves, where this machine does and so can measure
+it. bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on (Orin), float16 for GPUs. int8 is for x86-64 CPUs, best
 with VNNI: activations are bytes whose range is measured on training pictures, weights bytes scaled for each channel.
 npm run doctor says what a machine computes in itself.
 `
 
 const Asked = z.object({
-  compute: z.enum([...Precision.options, 'int8']),
+  compute: z.enum(['auto', ...Precision.options, 'int8']),
   storage: Precision,
   threshold: z
     .string()

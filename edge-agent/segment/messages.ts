@@ -24,6 +24,8 @@ export type FromSegment =
   | {
       type: 'ready'
       compute: 'cpu' | 'gpu'
+      /** What convolutions are computed in. */
+      precision: string
       loadMs: number
       warmMs: number
       /** Why the model is slower here than it could be. */

@@ -12,7 +12,7 @@ import { type FinishedModel, finishModel } from './finished-model.ts'
 export interface Export {
   /** Of no meaning for int8, whose weights are stored as they are computed with. */
   storage: Precision
-  compute: Precision | 'int8'
+  compute: Precision | 'int8' | 'auto'
   /** Pictures to measure activations on, for int8. */
   calibration?: Pictures
   /** Pictures a call. */
@@ -23,6 +23,10 @@ export interface Export {
   data: Dataset
   valPictures: Pictures
 }
+
+/** What convolutions compute in, in words. */
+export const computedIn = (compute: Export['compute']) =>
+  compute === 'auto' ? 'bfloat16 on devices that have it, else in float32' : compute
 
 /** Undefined where the network is all float32. `measures` are those of `model` on the validation pictures. */
 export async function comparePrecision(

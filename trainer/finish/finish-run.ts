@@ -1,7 +1,9 @@
 // What a run ends with: the network of its best epoch as it will run on a device, measured on the validation pictures, its
 // bundle and its overlays.
 import * as tf from '@tensorflow/tfjs-node-gpu'
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { Manifest } from '../../deploy/bundle.ts'
+import { nativePrecision } from '../../deploy/native-precision.ts'
 import { batches } from '../data/batches.ts'
 import type { Network } from '../learn/learner.ts'
 import { type Validation, validate } from '../metrics/validate.ts'
@@ -11,7 +13,7 @@ import type { OverlayGroup } from '../report/overlays.ts'
 import { writeOverlays } from '../report/overlays.ts'
 import { headingOf, showCases } from '../report/show-cases.ts'
 import type { RunRecord } from '../run/run.ts'
-import { comparePrecision, type Export } from './compare-precision.ts'
+import { comparePrecision, computedIn, type Export } from './compare-precision.ts'
 import { finishModel } from './finished-model.ts'
 import { type Latency, timePicture } from './time-calls.ts'
 import { trainingLooks } from './training-looks.ts'
@@ -31,7 +33,8 @@ export async function finishRun(
   options: Export,
   folders: { bundle: string; overlays?: string },
 ): Promise<Finished> {
-  const { input, batch, valPictures, storage, compute } = options
+  const { input, batch, valPictures, storage } = options
+  const compute = options.compute === 'auto' && !(await computesBfloat16()) ? 'float32' : options.compute
   const precision = compute === 'int8' ? { ranges: await rangesOf(network, options) } : { storage, compute }
   const threshold = await thresholdOf(network, options, precision)
   const data = { ...options.data, threshold }
@@ -39,7 +42,7 @@ export async function finishRun(
   const score = (pictures: Uint8Array) => ({ probability: model.score(pictures, batch) })
   const validation = await validate(data, valPictures, { input, batch }, score)
   const { measures } = validation
-  const compared = await comparePrecision(model, measures, network, { ...options, data })
+  const compared = await comparePrecision(model, measures, network, { ...options, compute, data })
   const latency = timePicture(model.score, input)
   const looks = await trainingLooks(data.train, input)
   const about = { record, data, validation, latency, precision: compared, looks }
@@ -48,6 +51,12 @@ export async function finishRun(
   if (folders.overlays) await writeOverlays(folders.overlays, groups, headingOf(record.name, validation))
   model.close()
   return { manifest, validation, latency, groups }
+}
+
+/** Whether what `auto` adds is quick here: what takes minutes to measure is left out. */
+async function computesBfloat16(): Promise<boolean> {
+  const device = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu'
+  return (await nativePrecision(device))?.bfloat16 === true
 }
 
 /** The threshold as a number. That of MaxF is of the network in the precision that it will have. */
@@ -93,7 +102,7 @@ export function summary({ manifest: { precision, threshold }, validation: { meas
   if (!precision) return said
   const { storage, compute, pixels_differing, road_iou_change, mean_iou_change } = precision
   return (
-    `${said}.\nWeights stored in ${storage}, convolutions computed in ${compute}: ${(100 * pixels_differing).toFixed(3)} % of the ` +
+    `${said}.\nWeights stored in ${storage}, convolutions computed in ${computedIn(compute)}: ${(100 * pixels_differing).toFixed(3)} % of the ` +
     `pixels differ from float32, road IoU ${signed(road_iou_change)}, mean IoU ${signed(mean_iou_change)}`
   )
 }

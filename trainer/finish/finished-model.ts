@@ -1,15 +1,14 @@
 // The network as it will run on a device, before it is written as a bundle: for the final measures and pictures.
 import { basename } from 'node:path'
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { type Manifest, type ModelInput, modelFile, writeBundle } from '../../deploy/bundle.ts'
+import { inBfloat16, type Manifest, type ModelInput, modelFile, writeBundle } from '../../deploy/bundle.ts'
 import type { Dataset } from '../data/dataset.ts'
-import { type Graph, type Precision, savedModel } from '../graph/graph.ts'
+import { type Graph, savedModel } from '../graph/graph.ts'
 import { openSession } from '../graph/session.ts'
 import type { Network } from '../learn/learner.ts'
 import { flatMeasures } from '../metrics/measure.ts'
 import type { Validation } from '../metrics/validate.ts'
-import { recordInference } from '../model/export.ts'
-import type { Ranges } from '../model/quantise.ts'
+import { type InferencePrecision, recordInference } from '../model/export.ts'
 import { modelCard } from '../report/model-card.ts'
 import type { RunRecord } from '../run/run.ts'
 import type { Latency } from './time-calls.ts'
@@ -32,18 +31,19 @@ interface About {
   looks: Manifest['looks']
 }
 
-/** Records a network for inference and loads it. */
+/** Records a network for inference and loads it; of one that computes in `auto`, what it is in bfloat16. */
 export async function finishModel(
   network: Network,
   input: ModelInput,
-  precision: { storage?: Precision; compute?: Precision; ranges?: Ranges; threshold?: number } = {},
+  precision: InferencePrecision = {},
 ): Promise<FinishedModel> {
   const graph = recordInference(network.model, network.architecture, precision)
   const session = await openSession(graph)
+  const score = precision.compute === 'auto' ? inBfloat16('score') : 'score'
   return {
     score(pictures, n) {
       const tensor = tf.tensor(pictures, [n, input.height, input.width, 3], 'bool')
-      const { probability } = session.call('score', { pictures: tensor })
+      const { probability } = session.call(score, { pictures: tensor })
       const values = probability!.dataSync() as Float32Array
       tf.dispose([tensor, probability!])
       return values

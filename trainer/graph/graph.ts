@@ -93,8 +93,8 @@ export class Graph {
   readonly dynamicBatch: boolean
   /** How float32 constants (weights) are stored. */
   readonly storage: Precision
-  /** What convolutions and what lies between them compute in (`precision.ts`); everything else computes in float32. */
-  readonly compute: Precision
+  /** What convolutions and what lies between them compute in from now on (`precision.ts`); all else computes in float32. */
+  compute: Precision
   /** Values of a filter from which on its convolution is a matrix product (`convolution-product.ts`). */
   readonly productsFrom: number
   private readonly used = new Map<string, number>()

@@ -101,7 +101,7 @@ export async function openLearner(
       ? { kind: 'sgd' as const, momentum: settings.momentum }
       : { kind: 'adamw' as const, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
   const training = await openTraining({
-    compute: settings.compute,
+    compute: settings.compute === 'auto' ? 'float32' : settings.compute,
     averageDecay: settings.ema,
     variables: named,
     trainable: (name) => trainable.has(named.get(name)!),

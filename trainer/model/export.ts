@@ -1,6 +1,7 @@
 // The trained network as the graph that goes onto the device: camera bytes in, mask out.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import { Graph, type Output, type Precision } from '../graph/graph.ts'
+import { inBfloat16 } from '../../deploy/bundle.ts'
+import { Graph, type Precision } from '../graph/graph.ts'
 import { record, toOutput, toTensor } from '../graph/recorder.ts'
 import { type Architecture, foldedFcn, lastUpsampling, normalise } from './fcn.ts'
 import { applyQuantised, type Ranges } from './quantise.ts'
@@ -59,27 +60,36 @@ function serveAt(probability: tf.Tensor, threshold: number): Record<string, tf.T
   }
 }
 
+export interface InferencePrecision {
+  storage?: Precision
+  compute?: Precision | 'auto'
+  ranges?: Ranges
+  threshold?: number
+}
+
 /**
  * Records the network for inference, batch normalisation folded and dropout gone, for any number of pictures a call.
  * Signature `serve`: pictures uint8 [n, h, w, 3] RGB to mask int32 [n, h, w], class_share float32 [n, classes] and
  * confidence float32 [n]. Signature `score`: the same pictures to probability float32 [n, h, w] of class 1, or
  * [n, h, w, classes] for more than two. Signature `logits`: what the network itself gives, to compare with.
- * With `ranges` (quantise.ts), convolutions are in 8 bits; `threshold` is that of `serve`.
+ * With `ranges` (quantise.ts), convolutions are in 8 bits; `threshold` is that of `serve`. To compute in `auto` is in float32,
+ * and beside it, of the same weights, in bfloat16.
  */
 export function recordInference(
   model: tf.LayersModel,
   architecture: Architecture,
-  { ranges, threshold, ...precision }: { storage?: Precision; compute?: Precision; ranges?: Ranges; threshold?: number } = {},
+  { ranges, threshold, compute = 'float32', ...stored }: InferencePrecision = {},
 ): Graph {
   const [, height, width] = model.inputs[0]!.shape as [null, number, number]
   const folded = foldedFcn(model, architecture)
   const { before, kernel, stride } = lastUpsampling(folded, architecture)
-  const graph = new Graph({ dynamicBatch: true, ...precision })
+  const graph = new Graph({ dynamicBatch: true, ...stored, compute: compute === 'auto' ? 'float32' : compute })
   tf.tidy(() => {
     const weights = shuffleKernel(kernel, stride)
     // The last step is linear: upsampling the lead is half the work of upsampling both and subtracting.
     const lead = architecture.classes === 2 && shuffleKernel(difference(kernel), stride)
-    signInference(graph, { height, width, classes: architecture.classes, threshold }, (pictures) => {
+    const beside = compute === 'auto'
+    signInference(graph, { height, width, classes: architecture.classes, threshold, beside }, (pictures) => {
       const x = ranges
         ? applyQuantised(graph, before, toOutput(pictures), ranges)
         : (before.apply(normalise(pictures)) as tf.Tensor4D)
@@ -100,20 +110,36 @@ function difference(kernel: tf.Tensor4D): tf.Tensor4D {
   return tf.sub(one!, zero!)
 }
 
+interface Signed {
+  height: number
+  width: number
+  classes: number
+  threshold?: number | undefined
+  /** Signatures in bfloat16 too. */
+  beside?: boolean
+}
+
 /** Gives a graph the signatures that a bundle has, for a function of pictures [n, h, w, 3], 0 to 255. */
 export function signInference(
   graph: Graph,
-  { height, width, classes, threshold }: { height: number; width: number; classes: number; threshold?: number | undefined },
+  { height, width, classes, threshold, beside = false }: Signed,
   network: (pictures: tf.Tensor) => Answer,
 ): void {
   record(graph, () => {
     const pictures = graph.placeholder('pictures', [-1, height, width, 3], 'uint8')
-    const answer = network(toTensor(pictures))
-    const outputs = (tensors: Record<string, tf.Tensor>): Record<string, Output> =>
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOutput(tensor)]))
-    const road = answer.margin && tf.sigmoid(answer.margin())
-    graph.sign('serve', { pictures }, outputs(serve(answer, classes, threshold)))
-    graph.sign('score', { pictures }, outputs({ probability: road ?? probability(answer.logits()) }))
-    graph.sign('logits', { pictures }, outputs({ logits: answer.logits() }))
+    const sign = (name: string, tensors: Record<string, tf.Tensor>) =>
+      graph.sign(name, { pictures }, Object.fromEntries(Object.entries(tensors).map(([key, one]) => [key, toOutput(one)])))
+    const signAs = (named: (signature: string) => string) => {
+      const answer = network(toTensor(pictures))
+      const road = answer.margin && tf.sigmoid(answer.margin())
+      sign(named('serve'), serve(answer, classes, threshold))
+      sign(named('score'), { probability: road ?? probability(answer.logits()) })
+      return answer
+    }
+    const answer = signAs((name) => name)
+    sign('logits', { logits: answer.logits() })
+    if (!beside) return
+    graph.compute = 'bfloat16'
+    signAs(inBfloat16)
   })
 }

@@ -2,6 +2,7 @@
 // whoever gets the bundle reads what it was trained on, how good it is and what it has never seen.
 import type { Manifest } from '../../deploy/bundle.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { computedIn } from '../finish/compare-precision.ts'
 import type { Latency } from '../finish/time-calls.ts'
 import type { Validation } from '../metrics/validate.ts'
 import type { RunRecord } from '../run/run.ts'
@@ -78,7 +79,7 @@ ${table(
 )}
 `
 }
-${precision ? `Weights are stored in ${precision.storage}, convolutions computed in ${precision.compute}: ${percent(precision.pixels_differing, 3)} of the pixels differ from float32. ` : ''}A picture takes ${latency.milliseconds.toFixed(1)} ms (${latency.machine}).
+${precision ? `Weights are stored in ${precision.storage}, convolutions computed in ${computedIn(precision.compute)}: ${percent(precision.pixels_differing, 3)} of the pixels differ from float32. ` : ''}A picture takes ${latency.milliseconds.toFixed(1)} ms (${latency.machine}).
 
 ## Limits
 

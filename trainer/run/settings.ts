@@ -75,7 +75,8 @@ export interface Settings extends Preset {
   minEpochs: number
   tolerance: number
   clipNorm: number
-  compute: Precision
+  /** `auto`: trained in float32; the bundle has bfloat16 beside it. */
+  compute: Precision | 'auto'
   storage: Precision
   split?: 'fraction' | 'drive'
   leaveOut?: string[]
