@@ -38,7 +38,8 @@ const tidyUp = runInNewContext('gc') as NodeJS.GCFunction
 
 let playing: Pipeline | undefined
 let segment: Socket | undefined
-let asked = false
+/** How many frames the process that segments has asked for. */
+let asked = 0
 let watched = false
 let wanted = false
 let giveFrame: (() => void) | undefined
@@ -244,17 +245,16 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     writeFrame(socket, header, modelPicture(frame.buffer, layout))
   }
   giveFrame = () => {
-    if (!asked || !segment || !choice.waiting() || !due()) return
-    const frame = choice.take()
-    if (!frame) return
-    asked = false
-    give(frame, segment)
+    while (asked > 0 && segment && choice.waiting() && due()) {
+      asked--
+      give(choice.take()!, segment)
+    }
   }
 
   setInterval(() => tell({ type: 'alive', frames }), 500)
   setInterval(() => {
     tidyUp({ type: 'minor' })
-    if (line && !asked) heard.heard() // held up by the model
+    if (line && asked === 0) heard.heard() // held up by the model
     const silentMs = heard.broken()
     if (silentMs)
       lost(frames ? `No picture for ${Math.round(silentMs / 100) / 10} s` : 'The camera answered but sent no picture')
@@ -263,12 +263,12 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
 
 function connectTo(path: string) {
   segment?.destroy()
-  asked = false
+  asked = 0
   const socket = connect(path)
   segment = socket
-  socket.on('data', () => {
+  socket.on('data', (requests) => {
     if (segment !== socket) return
-    asked = true
+    asked += requests.length
     giveFrame?.()
   })
   socket.on('error', () => {}) // that process died; main tells where the next one listens

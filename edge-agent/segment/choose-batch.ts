@@ -4,9 +4,9 @@
 /** Batch sizes the model is warmed up for; a new size may cost TensorFlow seconds. */
 export const batchSizes = [1, 2, 4] as const
 
-/** The sizes in use with so many cameras and such a limit. */
-export const sizesFor = (cameras: number, maxBatch: number): number[] =>
-  batchSizes.filter((size) => size <= Math.max(1, Math.min(cameras, maxBatch)))
+/** The sizes in use with so many frames that can wait at once, and such a limit. */
+export const sizesFor = (frames: number, maxBatch: number): number[] =>
+  batchSizes.filter((size) => size <= Math.max(1, Math.min(frames, maxBatch)))
 
 /** Keys of the frames to take, at most the largest of `sizes` that is filled. `servedAt` orders: lower waited longer. */
 export function chooseBatch<Key>(waiting: readonly Key[], servedAt: (key: Key) => number, sizes: readonly number[]): Key[] {

@@ -20,7 +20,7 @@ export interface FrameHeader {
   region: Region
   /** Whether a JPEG of this frame is there or on its way. */
   picture: boolean
-  /** The source waits: its next frame is the same whenever it is asked for. */
+  /** The source waits: its next frame is the same whenever it is asked for, and several may be asked for at once. */
   held?: boolean
 }
 

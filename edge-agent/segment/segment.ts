@@ -23,6 +23,9 @@ const tell = (message: FromSegment) => process.connected && process.send?.(messa
 /** How long before the model is free its next frame is asked for: it takes so long to be converted and to travel, or less. */
 const leadMicros = 5000
 
+/** Of one source several frames go together where each takes no longer, so that masks come as they are made, not in bursts. */
+const quickMicros = 60_000
+
 /** Where the socket lies, in a folder made for it. */
 let folder: string | undefined
 let segmenter: ReturnType<typeof makeSegmenter> | undefined
@@ -45,9 +48,10 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
   await warmUp(bundle, batches)
   segmenter = makeSegmenter(bundle, batches)
   await listenForFrames(socket, segmenter)
-  const slow = await slowPrecision(bundle.manifest.precision?.compute ?? 'float32', bundle.compute)
+  const { compute: device, precision } = bundle
+  const slow = await slowPrecision(precision, device)
   const times = { loadMs: loaded - began, warmMs: performance.now() - loaded }
-  tell({ type: 'ready', compute: bundle.compute, ...times, ...(slow && { slow }) })
+  tell({ type: 'ready', compute: device, precision, ...times, ...(slow && { slow }) })
 }
 
 /** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
@@ -61,12 +65,15 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
   const model = { width, height, road: manifest.road }
   const look = { width, height, colours: manifest.classes.map(({ colour }) => colour), road: manifest.road }
   const pictureBytes = 3 * width * height
-  const waiting = new Map<FrameSource, ReceivedFrame>()
+  /** Of a source that waits for the model as many frames as a batch holds, in order; of any other one its newest. */
+  const waiting = new Map<FrameSource, ReceivedFrame[]>()
+  const largest = Math.max(...batches)
   const servedAt = new WeakMap<FrameSource, number>()
   /** The batch that runs. */
   let busy: Promise<void> | undefined
-  /** How long the last one took. */
+  /** How long the last one took, and its frames each. */
   let inferMicros = 0
+  let frameMicros = Number.POSITIVE_INFINITY
 
   function looksOf(camera: string) {
     const known = looks.get(camera) ?? {
@@ -79,14 +86,22 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
 
   /** Starts a batch, where none runs and a frame waits. */
   function next() {
-    if (busy || waiting.size === 0) return
-    const sources = chooseBatch([...waiting.keys()], (source) => servedAt.get(source) ?? 0, batches)
-    const frames = sources.map((source) => waiting.get(source)!)
-    for (const source of sources) waiting.delete(source)
+    if (busy) return
     const began = monotonicMicros()
+    const depth = frameMicros < quickMicros ? largest : 1
+    const ready = [...waiting].flatMap(([source, frames]) =>
+      // A source whose first frame is in the batch has just been served.
+      frames
+        .slice(0, depth)
+        .map((frame, place) => ({ source, frame, servedAt: place ? began + place : (servedAt.get(source) ?? 0) })),
+    )
+    const batch = chooseBatch(ready, ({ servedAt }) => servedAt, batches)
+    if (batch.length === 0) return
+    for (const { source } of batch) waiting.get(source)!.shift()
+    const frames = batch.map(({ frame }) => frame)
     // The next frame travels while this one is worked on, and no sooner than it must, since a later one is a newer one.
     const ask = (held: boolean) => {
-      for (const [i, source] of sources.entries()) if (Boolean(frames[i]!.header.held) === held) source.request()
+      for (const { source, frame } of batch) if (Boolean(frame.header.held) === held) source.request()
     }
     const askTheOthers = () => {
       clearTimeout(timer)
@@ -98,8 +113,9 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
     busy = serve(frames.map(({ pixels }) => pixels)).then((masks) => {
       const inferred = monotonicMicros()
       inferMicros = inferred - began
+      frameMicros = inferMicros / frames.length
       if (timer) askTheOthers()
-      for (const source of sources) servedAt.set(source, inferred)
+      for (const { source } of batch) servedAt.set(source, inferred)
       busy = undefined
       next() // the model goes on before these masks are looked at
       send(frames, masks, began, inferred)
@@ -148,7 +164,12 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
     frame(frame: ReceivedFrame, source: FrameSource) {
       if (frame.pixels.length !== pictureBytes)
         throw new Error(`Expected ${pictureBytes} bytes of ${width} x ${height} RGB, found ${frame.pixels.length}`)
-      waiting.set(source, frame)
+      const line = waiting.get(source)
+      if (line) line.push(frame)
+      else {
+        waiting.set(source, [frame])
+        if (frame.header.held) for (let i = 1; i < largest; i++) source.request()
+      }
       setImmediate(next) // after the frames that came with it
     },
     gone(source: FrameSource) {

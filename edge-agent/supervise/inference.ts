@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isHeld } from '../capture/source.ts'
 import type { Log } from '../log.ts'
 import { build } from '../paths.ts'
 import { sizesFor } from '../segment/choose-batch.ts'
@@ -64,11 +65,15 @@ const factsOf = (cameras: Config['cameras']): ToSegment => ({
   cameras: Object.fromEntries(cameras.map(({ name, facts, zones, mounting }) => [name, { facts, zones, mounting }])),
 })
 
+/** Batch sizes in use: one frame waits of each camera, or of one that waits for the model as many as there can be. */
+const batchesOf = ({ cameras, segment }: Config) =>
+  sizesFor(cameras.some(isHeld) ? segment.max_batch : cameras.length, segment.max_batch)
+
 /** Starts the process with the config's bundle. */
 export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
   let facts = factsOf(config.cameras)
-  let batches = sizesFor(config.cameras.length, config.segment.max_batch)
+  let batches = batchesOf(config)
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
   let compute: 'cpu' | 'gpu' | undefined
@@ -106,7 +111,10 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     if (current && !next && current.batches.length < batches.length) launch()
   }
 
-  async function becomeReady(mine: Process, { compute: found, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>) {
+  async function becomeReady(
+    mine: Process,
+    { compute: found, precision, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
+  ) {
     const previous = current
     current = mine
     if (next === mine) next = undefined
@@ -117,7 +125,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     const memory = (mine.child.pid && (await residentMib(mine.child.pid))) || 0
     mine.limitMib = config.segment.memory_limit_mib || 2 * memory + 512
     const times = { load_s: Math.round(loadMs) / 1000, warm_up_s: Math.round(warmMs) / 1000 }
-    log.info({ compute, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
+    log.info({ compute, precision, ...times, memory_mib: memory, limit_mib: mine.limitMib }, 'model ready')
     if (slow) log.warn(slow)
     replaceForBatches()
   }
@@ -168,10 +176,10 @@ export async function startInference(config: Config, log: Log, on: InferenceList
       return now - current.heardMs < config.segment.timeout_ms + 2 * watchEveryMs
     },
     pid: () => current?.child.pid,
-    settings({ cameras, segment }) {
-      batches = sizesFor(cameras.length, segment.max_batch)
+    settings(changed) {
+      batches = batchesOf(changed)
       replaceForBatches()
-      facts = factsOf(cameras)
+      facts = factsOf(changed.cameras)
       for (const one of [current, next]) one?.child.send(facts)
     },
     async stop() {

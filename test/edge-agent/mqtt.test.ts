@@ -212,6 +212,18 @@ describe('rates', () => {
     expect(gone).toBe(100)
   })
 
+  test('a quick limit keeps its rate of masks that come in batches', () => {
+    let now = 0
+    const allow = rateLimit(30, () => now)
+    let gone = 0
+    for (let i = 0; i < 480; i++) {
+      now = Math.floor(i / 4) * 80 // 50 a second, four at a time
+      if (allow()) gone++
+    }
+    expect(gone).toBeGreaterThan(280)
+    expect(gone).toBeLessThan(296)
+  })
+
   test('after a pause nothing is made up for', () => {
     let now = 0
     const allow = rateLimit(10, () => now)
