@@ -1,5 +1,6 @@
 // What a person needs to know once the agent listens: where to look and how to subscribe.
-import { hostname } from 'node:os'
+import { createSocket } from 'node:dgram'
+import { hostname, networkInterfaces } from 'node:os'
 import type { Log } from './log.ts'
 import type { Access } from './serve/access.ts'
 import type { Site } from './serve/site.ts'
@@ -18,8 +19,11 @@ export interface Places {
 }
 
 /** Says where everything is: as text on a terminal, as one log line elsewhere. */
-export function greet(log: Log, config: Config, { page, broker, model, access, file }: Places): void {
+export async function greet(log: Log, config: Config, places: Places): Promise<void> {
+  const { page, model, access, file } = places
   const { prefix } = config.mqtt
+  const url = await openable(page.url, config.http.host)
+  const broker = config.mqtt.url ?? (await openable(places.broker, config.broker.host))
   const { hostname: host, port, protocol } = new URL(broker)
   const defaultPort = /^(mqtts|ssl|tls):$/.test(protocol) ? '8883' : '1883'
   const subscribe = `mosquitto_sub -h ${host || hostname()} -p ${port || defaultPort} -t '${prefix}/${config.device}/+/result'`
@@ -32,15 +36,38 @@ export function greet(log: Log, config: Config, { page, broker, model, access, f
   if (access.fresh)
     process.stdout.write(`
   Operator token, shown this once:  ${access.fresh}
-  Sign in with it on the page, send it as "Authorization: Bearer …", or use it as the password for MQTT.
+  Sign in with it on the page, or send it as "Authorization: Bearer …".${config.mqtt.url ? '' : ' It is a password for the own broker too.'}
 `)
-  if (!process.stdout.isTTY) log.info({ page: page.url, mqtt, subscribe, model }, 'listening')
+  if (!process.stdout.isTTY) log.info({ page: url, mqtt, subscribe, model }, 'listening')
   else
     process.stdout.write(`
-  Page        ${page.url}
+  Page        ${url}
   MQTT        ${mqtt}
   Subscribe   ${subscribe}
   Model       ${model}
 
 `)
 }
+
+/** What listens on every address is opened from elsewhere by the device's own. */
+async function openable(url: string, host: string): Promise<string> {
+  if (host !== '0.0.0.0' && host !== '::') return url
+  const own = new URL(url)
+  own.hostname = (await routedAddress()) ?? firstAddress() ?? own.hostname
+  return own.href.replace(/\/$/, url.endsWith('/') ? '/' : '')
+}
+
+/** The address that goes out by the default route, of the many that a machine with containers has. Sends nothing. */
+const routedAddress = () =>
+  new Promise<string | undefined>((found) => {
+    const socket = createSocket('udp4')
+    const end = (address?: string) => socket.close(() => found(address))
+    socket.once('connect', () => end(socket.address().address)).once('error', () => end())
+    socket.connect(9, '192.0.2.1') // TEST-NET-1, RFC 5737
+  })
+
+/** Without a route, as in a closed network. */
+const firstAddress = () =>
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address

@@ -85,7 +85,7 @@ async function run({ file: named, flags }: Command) {
     state.close()
   })
   systemd.ready()
-  greet(log, config, { page: site, broker: out.broker, model: manifest.name, access, file })
+  await greet(log, config, { page: site, broker: out.broker, model: manifest.name, access, file })
 }
 
 dispatch(process.argv.slice(2), run)

@@ -7,6 +7,7 @@ import { formatLine, readLine } from '../../deploy/groundtruth-line.ts'
 import { decodeMask } from '../../deploy/mask-png.ts'
 import { parseOptions } from '../../deploy/options.ts'
 import { openLog } from '../log.ts'
+import type { Config } from '../settings/config.ts'
 import { readConfig } from '../settings/read-config.ts'
 import { stateFolder } from '../state.ts'
 import { makePainter } from '../supervise/painter.ts'
@@ -40,14 +41,13 @@ export async function exportFrames(args: string[]): Promise<void> {
       help: { type: 'boolean', short: 'h' },
     },
   })
-  if (values.help || args.length === 0) return console.log(help)
+  if (values.help) return console.log(help)
   if (!values.to) throw new Error(`Expected --to DIR or --to s3://BUCKET/DIR\n\n${help}`)
   const config = await readConfig(values.config, process.env, [])
   const folder = hardFramesFolder(stateFolder(config, process.env))
   const store = await openFrameStore(folder)
   const frames = store.list().reverse()
-  if (frames.length === 0)
-    return console.log(`No frames are kept in ${folder}. "collect: { enabled: true }" in the agent's settings keeps some.`)
+  if (frames.length === 0) return console.log(`No frames are kept in ${folder}. ${whyNone(values.config, config)}`)
   const blur = values.blur ?? config.collect.blur
   const to = await openDestination(
     values.to.startsWith('s3://') ? values.to : resolve(process.env.INIT_CWD ?? '.', values.to),
@@ -59,6 +59,14 @@ export async function exportFrames(args: string[]): Promise<void> {
   )
   await send(store, frames, to, blur)
 }
+
+/** What to do where there are none: it may have been the wrong device that was looked at. */
+const whyNone = (file: string | undefined, { device, collect }: Config) =>
+  file === undefined
+    ? `Device ${device} would keep them there without a config file; --config FILE names that of the agent that is meant.`
+    : collect.enabled
+      ? 'The agent keeps some as soon as it sees any.'
+      : `"collect: { enabled: true }" in ${file} keeps some.`
 
 async function send(store: FrameStore, frames: readonly KeptFrame[], to: Destination, blur: boolean) {
   const manifest = 'input.manifest'

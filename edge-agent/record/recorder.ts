@@ -32,6 +32,10 @@ export interface Recorder extends Output {
   counts(): Pick<OutputStats, 'recorder'>
 }
 
+/** The folder of the settings, or one below that of the agent's state. */
+export const recordingsFolder = ({ record }: Pick<Config, 'record'>, state: string) =>
+  record.folder ?? join(state, 'recordings')
+
 /** Records while the settings say so, into their folder or into one below `state`. */
 export function makeRecorder(config: Config, state: string, log: Log): Recorder {
   let settings = config.record
@@ -47,7 +51,7 @@ export function makeRecorder(config: Config, state: string, log: Log): Recorder 
   let repaired: string | undefined
   let closed = false
 
-  const folderOf = () => settings.folder ?? join(state, 'recordings')
+  const folderOf = () => recordingsFolder({ record: settings }, state)
 
   function put(kind: Kind, camera: string | undefined, micros: number, bytes: number, json: () => unknown) {
     if (!settings.enabled || closed) return

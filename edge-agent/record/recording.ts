@@ -76,13 +76,23 @@ export interface Recorded {
   json: unknown
 }
 
-/** The messages of a recording in the order they were written; of one that broke off, those that are whole. */
+/**
+ * The messages of a recording in the order they were written; of one that broke off, those that are whole. Throws where it is
+ * none, or is damaged in its midst.
+ */
 export async function* readRecording(file: string): AsyncGenerator<Recorded> {
   const reader = new McapStreamReader()
   const topics = new Map<number, string>()
+  const next = () => {
+    try {
+      return reader.nextRecord()
+    } catch (cause) {
+      throw new Error(`${file} is no recording that can be read: ${(cause as Error).message}`, { cause })
+    }
+  }
   for await (const bytes of createReadStream(file, { highWaterMark: 256 * 1024 })) {
     reader.append(bytes as Buffer)
-    for (let record = reader.nextRecord(); record; record = reader.nextRecord()) {
+    for (let record = next(); record; record = next()) {
       if (record.type === 'Channel') topics.set(record.id, record.topic)
       if (record.type !== 'Message') continue
       const json: unknown = JSON.parse(Buffer.from(record.data).toString())

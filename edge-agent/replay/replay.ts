@@ -50,7 +50,7 @@ export async function replay(args: string[]): Promise<void> {
     },
   })
   const [input, ...more] = positionals
-  if (values.help || (input === undefined && args.length === 0)) return console.log(help)
+  if (values.help) return console.log(help)
   if (input === undefined || more.length > 0)
     throw new Error(`Expected one video, folder or recording to replay, found ${positionals.join(' ') || 'none'}\n\n${help}`)
   const { compute = 'auto' } = values

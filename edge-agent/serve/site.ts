@@ -55,10 +55,12 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
       return problem(400, `${context.req.path}: ${at}${issue?.message}`).getResponse()
     },
   })
-  site.onError((error) => {
+  site.onError((error, context) => {
     if (!(error instanceof HTTPException)) log.error(error, 'HTTP')
     if (!(error instanceof HTTPException)) return problem(500, 'The agent failed at this; its log says how').getResponse()
-    return error.res ?? problem(error.status, error.message).getResponse()
+    const found = context.req.header('content-type') ?? 'none'
+    const detail = error.status === 415 ? `Expected JSON with "content-type: application/json", found ${found}` : error.message
+    return error.res ?? problem(error.status, detail).getResponse()
   })
   site.notFound((context) => problem(404, `There is nothing at ${context.req.path}`).getResponse())
 

@@ -5,6 +5,7 @@ import { access } from 'node:fs/promises'
 import { openBundle } from '../../deploy/bundle.ts'
 import { sourceFault } from '../capture/source-fault.ts'
 import { readCommand } from '../command-line.ts'
+import { recordingsFolder } from '../record/recorder.ts'
 import { stateFolder } from '../state.ts'
 import { topics } from '../wire.ts'
 import type { Config } from './config.ts'
@@ -31,13 +32,16 @@ export async function check(words: string[]): Promise<void> {
 
 /** What the agent would run: lines of a word and a text. */
 function plan(config: Config, model: string): [string, string][] {
-  const { device, mqtt, broker, http, cameras, compute } = config
+  const { device, mqtt, broker, http, cameras, compute, outbox, gps, record, collect, access } = config
   const { status } = topics(mqtt.prefix, device).camera('<camera>')
-  const rates = `${mqtt.masks_per_second} masks and ${mqtt.results_per_second} results a second of each camera`
+  const overlays = mqtt.overlays_per_minute ? `, ${mqtt.overlays_per_minute} overlays a minute` : ''
+  const rates = `${mqtt.masks_per_second} masks and ${mqtt.results_per_second} results a second of each camera${overlays}`
   const who = mqtt.username === undefined ? '' : ` as ${mqtt.username}`
   const at = (host: string, port: number | undefined, usual: number) =>
     port === undefined ? `${host}, port ${usual} or the next free one` : `${host}, ${port ? `port ${port}` : 'any free port'}`
-  return [
+  const state = stateFolder(config, process.env)
+  const recorded = `${record.pictures ? 'masks, facts and pictures' : 'masks and facts'} in ${recordingsFolder(config, state)}`
+  const lines: [string, string | false | undefined][] = [
     ['model', `${model}, computes on ${compute === 'auto' ? 'what TensorFlow finds' : compute}`],
     ...cameras.map(({ name, source, enabled }): [string, string] => [
       'camera',
@@ -46,9 +50,16 @@ function plan(config: Config, model: string): [string, string][] {
     ['topics', status.replace(/status$/, '…')],
     ['mqtt', mqtt.url ? `${withoutSecrets(mqtt.url)}${who}` : `a broker of its own on ${at(broker.host, broker.port, 1883)}`],
     ['', rates],
+    ['', mqtt.home_assistant && `discovery for Home Assistant below ${mqtt.home_assistant}/`],
+    ['outbox', `events and states, up to ${outbox.max_mib} MiB and ${outbox.max_days} days`],
     ['page', `${at(http.host, http.port, 8080)}${http.cert ? ', TLS' : ''}`],
-    ['state', stateFolder(config, process.env)],
+    ['access', [...access.users, ...access.tokens].map(({ name, role }) => `${name} (${role})`).join(', ')],
+    ['gps', gps && `gpsd on ${gps.host}, port ${gps.port}`],
+    ['record', record.enabled && `${recorded}, up to ${record.max_mib} MiB and ${record.max_hours} hours`],
+    ['collect', collect.enabled && `${collect.per_day} hard frames a day of each reason, up to ${collect.max_mib} MiB`],
+    ['state', state],
   ]
+  return lines.filter((line): line is [string, string] => Boolean(line[1]))
 }
 
 /** What will not work, and the model in words. */

@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connectAsync } from 'mqtt'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { greet } from '../../edge-agent/greeting.ts'
 import { openLog } from '../../edge-agent/log.ts'
 import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
 import { hashToken, makeToken, openAccess } from '../../edge-agent/serve/access.ts'
@@ -268,7 +269,8 @@ describe('a session', () => {
     const response = await ask('api/session', init)
     expect(response.status).toBe(status)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
-    expect(await response.json()).toMatchObject({ status, detail: expect.stringMatching(/./) })
+    const detail = status === 415 ? /^Expected JSON with "content-type: application\/json", found application\/x-www/ : /./
+    expect(await response.json()).toMatchObject({ status, detail: expect.stringMatching(detail) })
   })
 })
 
@@ -389,6 +391,9 @@ http: { host: 0.0.0.0 }\ncameras: [{ name: front, source: test }]`
     const first = await startAgent(config, [], env)
     const printed = first.log.flatMap(({ msg }) => /rmt_[\w-]{43}/.exec(msg) ?? [])
     expect(printed).toHaveLength(1)
+    expect(first.log.map(({ msg }) => msg).join('\n')).toContain('password for the own broker too')
+    const own = Object.values(networkInterfaces()).flatMap((all) => all!.filter(({ internal }) => !internal))
+    if (own.length) expect(own.map(({ address }) => address)).toContain(new URL(first.url).hostname)
     expect(first.log.filter(({ level }) => level).some((line) => JSON.stringify(line).includes(printed[0]!))).toBe(false)
     const cameras = (agent: RunningAgent, init = {}) => fetch(new URL('api/cameras', agent.url), init)
     expect((await cameras(first)).status).toBe(401)
@@ -399,6 +404,17 @@ http: { host: 0.0.0.0 }\ncameras: [{ name: front, source: test }]`
     expect((await cameras(second, bearer(printed[0]!))).status).toBe(200)
     await second.stop()
     await rm(dir, { recursive: true })
+  })
+
+  test("says of the token only what it is good for: another's broker does not know it", async () => {
+    const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const { site, access } = await open('http: { host: 0.0.0.0 }')
+    const config = parseConfig({ name: 'a.yaml', text: 'mqtt: { url: mqtt://10.0.0.2 }' }, {}, [])
+    const places = { page: site, broker: 'mqtt://10.0.0.2', model: 'm', access, file: undefined }
+    await greet(openLog('fatal'), config, places)
+    expect(String(said.mock.calls)).toContain('Sign in with it on the page')
+    expect(String(said.mock.calls)).not.toContain('broker')
+    said.mockRestore()
   })
 
   const run = async (args: string[], input = '') => {

@@ -32,6 +32,27 @@ test('what would run, in words; nothing is unwise about the defaults', async () 
   expect(out).toMatch(/The settings are right\.$/m)
 })
 
+test('every way out that is switched on is told, and none that is not', async () => {
+  const plain = await check('device: car')
+  for (const word of ['gps', 'record', 'collect', 'access', 'Home Assistant', 'overlays']) expect(plain.out).not.toContain(word)
+  expect(plain.out).toMatch(/^outbox +events and states, up to 4 MiB and 30 days$/m)
+  const { code, out } = await check(`device: car
+state_dir: ${join(dir, 'state')}
+mqtt: { home_assistant: ha, overlays_per_minute: 6 }
+access: { tokens: [{ name: grafana, role: viewer, sha256: "${'0'.repeat(64)}" }] }
+gps: { host: 10.0.0.9 }
+record: { enabled: true, pictures: true, max_mib: 100 }
+collect: { enabled: true, per_day: 7 }`)
+  expect(code).toBe(0)
+  expect(out).toMatch(/^ +1 masks and 1 results a second of each camera, 6 overlays a minute$/m)
+  expect(out).toMatch(/^ +discovery for Home Assistant below ha\/$/m)
+  expect(out).toMatch(/^access +grafana \(viewer\)$/m)
+  expect(out).toMatch(/^gps +gpsd on 10\.0\.0\.9, port 2947$/m)
+  expect(out).toContain(`masks, facts and pictures in ${join(dir, 'state/recordings')}, up to 100 MiB and 72 hours`)
+  expect(out).toMatch(/^collect +7 hard frames a day of each reason, up to 256 MiB$/m)
+  expect(out).not.toContain('000000')
+})
+
 test('what is unwise is said, and no password', async () => {
   await writeFile(join(dir, 'secret'), 'hunter1', { mode: 0o644 })
   const text = `mqtt: { url: "mqtt://10.0.0.1", username: u, password_file: secret }

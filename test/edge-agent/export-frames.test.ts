@@ -129,6 +129,12 @@ test('without frames, without a place and with a wrong one it says so', async ()
   expect((await run(['--to', 'x'], { ROADMASK_STATE_DIR: join(dir, 'none') })).out).toMatch(
     /No frames are kept in .*none\/hard-frames/,
   )
+  const unnamed = await runProgram('edge-agent/main.js', ['export-frames', '--to', 'x'], {
+    env: { ...process.env, ROADMASK_DEVICE: 'van', ROADMASK_STATE_DIR: join(dir, 'none') },
+  })
+  expect(unnamed.out).toContain('Device van would keep them there without a config file; --config FILE names that of')
+  const bare = await runProgram('edge-agent/main.js', ['export-frames'])
+  expect([bare.code, bare.err]).toEqual([1, expect.stringContaining('--blur')])
   expect((await run([])).err).toMatch(/^Expected --to DIR or --to s3:/)
   expect((await run(['--to', 's3://B'])).err).toMatch(/--to: expected s3:\/\/BUCKET\/PREFIX, found s3:\/\/B/)
 })

@@ -1,11 +1,14 @@
 // npm run agent -- replay: the same masks each time, of every frame, and what has changed between two bundles.
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeMask } from '../../deploy/mask-png.ts'
+import { createMcap } from '../../edge-agent/record/mcap-file.ts'
+import { imageMessage } from '../../edge-agent/record/recording.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
 import { runProgram } from '../run-program.ts'
 
@@ -64,6 +67,56 @@ describe('a video', () => {
     expect(code).toBe(1)
     expect(out.trimEnd().split('\n').slice(-1)[0]).toMatch(/^ {2}000030 .* road IoU 0\.\d+$/)
     expect((await replay('ball.mp4', 'second', '--against', 'other', '--agreement', '0.5', '--iou', '0')).code).toBe(0)
+  })
+})
+
+test('without an input it is an error that teaches', async () => {
+  const { code, out, err } = await runProgram('edge-agent/main.js', ['replay'])
+  expect([code, out]).toEqual([1, ''])
+  expect(err).toMatch(/^Expected one video, folder or recording to replay, found none/)
+  expect(err).toContain('--against DIR')
+})
+
+describe('a recording', () => {
+  /** Noise, so that the recording has many chunks. */
+  const jpeg = () =>
+    sharp(randomBytes(64 * 32 * 3), { raw: { width: 64, height: 32, channels: 3 } })
+      .jpeg({ quality: 100 })
+      .toBuffer()
+  const file = (name: string) => join(dir, name)
+
+  test('that broke off gives the frames that are whole', async () => {
+    const recording = await createMcap(file('whole.mcap'))
+    for (let i = 0; i < 40; i++)
+      await recording.add('picture', 'front', i * 1e6, imageMessage('front', i * 1e6, 'jpeg', await jpeg()))
+    await recording.end()
+    const bytes = await readFile(file('whole.mcap'))
+    await writeFile(file('torn.mcap'), bytes.subarray(0, Math.round(bytes.length / 2)))
+    expect(await replay('torn.mcap', 'torn')).toMatchObject({ code: 0, err: '' })
+    const lines = await linesOf('torn')
+    expect(lines.length).toBeGreaterThan(0)
+    expect(lines.length).toBeLessThan(40)
+    expect(lines.map(({ captured_us }) => captured_us)).toEqual(lines.map((_, i) => i * 1e6))
+  })
+
+  test.each([
+    [
+      'no recording at all',
+      (bytes: Buffer) => Buffer.from(bytes).fill('junk'),
+      /bad\.mcap is no recording that can be read: .*MCAP magic/,
+    ],
+    [
+      'damaged in its midst',
+      (bytes: Buffer) => Buffer.from(bytes).fill(0xff, 20_000, 21_000),
+      /bad\.mcap is no recording that/,
+    ],
+    ['empty', () => Buffer.alloc(0), /bad\.mcap has no pictures to replay/],
+  ])('that is %s is refused by its name', async (_, spoil, message) => {
+    await writeFile(file('bad.mcap'), spoil(await readFile(file('whole.mcap'))))
+    const { code, err } = await replay('bad.mcap', 'bad')
+    expect(code).toBe(1)
+    expect(err).toMatch(message)
+    expect(err).not.toMatch(/ at .*\.js/)
   })
 })
 
