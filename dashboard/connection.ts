@@ -1,6 +1,6 @@
 // The line to the agent: one WebSocket, opened again with growing, jittered delays, its messages handed on by kind.
 // It draws nothing and knows nothing of the page.
-import { type MaskMessage, type SocketMessage, unpackMask } from '../edge-agent/wire.ts'
+import { type MaskMessage, type SocketMessage, type SocketWish, unpackMask } from '../edge-agent/wire.ts'
 
 /** What the line is doing; `attempt` counts the failures in a row. */
 export type Link =
@@ -22,6 +22,8 @@ export interface Connection {
   pause(): void
   /** Opens the line, at once even where a delay was running. */
   resume(): void
+  /** Says which masks are wanted, where the line is open. */
+  wish(wish: SocketWish): void
   /** Where nothing was heard for so long that the other end may be gone: drops the line and opens a new one. */
   checkSilence(): void
 }
@@ -102,14 +104,15 @@ export function openConnection(url: URL, on: Listener): Connection {
     clearTimeout(timer)
     const old = socket
     socket = undefined
+    openedMs = 0
     if (!old) return
     old.onopen = old.onmessage = old.onclose = null
     old.close()
   }
 
   function drop(reason: string) {
-    letGo()
     attempt = openedMs && Date.now() - openedMs >= defaults.settledMs ? 1 : attempt + 1
+    letGo()
     const delayMs = retryDelayMs(attempt)
     timer = setTimeout(open, delayMs)
     on.link({ state: 'broken', attempt, reason, retryAtMs: Date.now() + delayMs })
@@ -123,6 +126,9 @@ export function openConnection(url: URL, on: Listener): Connection {
     },
     resume() {
       if (!socket) open()
+    },
+    wish(wish) {
+      if (openedMs) socket?.send(JSON.stringify(wish))
     },
     checkSilence() {
       if (!openedMs || !socket || Date.now() - heardMs < silenceMs) return

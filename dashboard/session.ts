@@ -1,7 +1,10 @@
 // Whether this browser may see the agent, and how it gets to: the sign-in form, and the button that signs out. Where the
 // agent is open to everyone on its machine nothing of it shows.
+import { addressOf } from './ui/api.ts'
 
-interface Told {
+export interface Person {
+  name: string
+  role: 'viewer' | 'operator'
   /** To be sent along with whatever changes something; only sessions have it. */
   proof?: string
 }
@@ -9,6 +12,10 @@ interface Told {
 export interface Session {
   /** Shows the form where the agent answers but wants to know who asks. */
   check(): Promise<void>
+  /** Undefined while it is not known who is in, or nobody is. */
+  who(): Person | undefined
+  /** Whether the form is up. */
+  shut(): boolean
 }
 
 export interface SessionParts {
@@ -16,22 +23,23 @@ export interface SessionParts {
   /** Where the form says what went wrong. */
   fault: HTMLElement
   out: HTMLButtonElement
-  /** The form came up: nothing can be heard until somebody has signed in. */
-  shut(): void
-  /** Somebody signed in. */
-  opened(): void
+  /** Somebody else is in than before: undefined where nothing can be heard until somebody has signed in. */
+  changed(person: Person | undefined): void
 }
 
-const address = () => new URL('api/session', document.baseURI)
+const address = () => addressOf('api/session')
 
 /** Knows at once whether somebody is signed in. */
-export function keepSession({ form, fault, out, shut, opened }: SessionParts): Session {
-  let proof: string | undefined
+export function keepSession({ form, fault, out, changed }: SessionParts): Session {
+  let person: Person | undefined
 
-  function know(told: Told) {
-    proof = told.proof
-    out.hidden = proof === undefined
+  function know(told: Person) {
+    const same = person?.name === told.name && person.role === told.role
+    person = told
+    out.hidden = told.proof === undefined
+    out.title = `Sign out ${told.name}, ${told.role}`
     form.hidden = true
+    if (!same) changed(told)
   }
 
   function show(text: string) {
@@ -39,12 +47,14 @@ export function keepSession({ form, fault, out, shut, opened }: SessionParts): S
     if (text || wasHidden) fault.textContent = text
     out.hidden = true
     form.hidden = false
-    shut()
-    if (wasHidden) form.querySelector('input')?.focus()
+    person = undefined
+    if (!wasHidden) return
+    changed(undefined)
+    form.querySelector('input')?.focus()
   }
 
   /** The agent's own words where it refuses, or that it does not answer. */
-  async function ask(init: RequestInit): Promise<{ status: number; told: Told & { detail?: string } }> {
+  async function ask(init: RequestInit): Promise<{ status: number; told: Partial<Person> & { detail?: string } }> {
     try {
       const response = await fetch(address(), init)
       const isJson = response.headers.get('content-type')?.includes('json')
@@ -56,7 +66,7 @@ export function keepSession({ form, fault, out, shut, opened }: SessionParts): S
 
   async function check(): Promise<void> {
     const { status, told } = await ask({})
-    if (status === 200) know(told)
+    if (status === 200) know(told as Person)
     if (status === 401) show('')
   }
 
@@ -67,14 +77,13 @@ export function keepSession({ form, fault, out, shut, opened }: SessionParts): S
     const { status, told } = await ask({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
     if (status !== 200) return show(told.detail ?? `The agent answered ${status}`)
     form.reset()
-    know(told)
-    opened()
+    know(told as Person)
   }
 
   out.onclick = async () => {
-    await ask({ method: 'DELETE', headers: { 'x-roadmask-proof': proof ?? '' } })
+    await ask({ method: 'DELETE', headers: { 'x-roadmask-proof': person?.proof ?? '' } })
     show('')
   }
 
-  return { check }
+  return { check, who: () => person, shut: () => !form.hidden }
 }

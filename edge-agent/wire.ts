@@ -279,6 +279,11 @@ export type SocketMessage =
   | { type: 'event'; event: CameraEvent } // an event has a `type` of its own
   | ({ type: 'stats' } & Stats)
 
+/** The one text message that the WebSocket takes: of which cameras masks are sent from now on. All, until a client says so. */
+export interface SocketWish {
+  masks: 'all' | string[]
+}
+
 /** A mask with its facts and, when there is a new one, the JPEG of the same frame. */
 export interface MaskMessage {
   result: Result

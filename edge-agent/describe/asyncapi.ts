@@ -110,9 +110,15 @@ export function asyncApi({ config, broker, page }: Surroundings, { definitions }
         contentType: 'application/octet-stream',
         payload: { type: 'string', format: 'binary' },
       },
+      wish: { contentType: 'application/json', payload: { $ref: '#/components/schemas/SocketWish' } },
     },
   }
-  operations.send_socket = { action: 'send', channel: { $ref: '#/channels/socket' } }
+  const ofSocket = (...names: string[]) => ({
+    channel: { $ref: '#/channels/socket' },
+    messages: names.map((name) => ({ $ref: `#/channels/socket/messages/${name}` })),
+  })
+  operations.send_socket = { action: 'send', ...ofSocket('text', 'mask') }
+  operations.receive_socket = { action: 'receive', ...ofSocket('wish') }
 
   const { host } = new URL(withoutSecrets(broker))
   return {

@@ -1,11 +1,21 @@
 // WebSocket out, at /ws of the page's own server: who comes hears how things are, then every mask. A slow client gets the
-// newest mask of each camera whenever it has taken the last; the ones between are dropped for it alone and counted.
+// newest mask of each camera whenever it has taken the last; the ones between are dropped for it alone and counted. It may say of
+// which cameras it wants masks.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { z } from 'zod'
 import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
-import { type CameraStatus, type MaskMessage, type OutputStats, packMask, type SocketMessage, wireVersion } from '../wire.ts'
+import {
+  type CameraStatus,
+  type MaskMessage,
+  type OutputStats,
+  packMask,
+  type SocketMessage,
+  type SocketWish,
+  wireVersion,
+} from '../wire.ts'
 import type { Output } from './output.ts'
 
 export interface SocketOutput extends Output {
@@ -27,16 +37,20 @@ export interface SocketSettings {
 const longestBacklogBytes = 128 * 1024
 const pingEveryMs = 15_000
 const closeTimeoutMs = 500
-/** Clients send nothing of interest. */
-const longestFromClient = 1024
+/** The names of many cameras. */
+const longestFromClient = 16 * 1024
 
 interface Client {
   socket: WebSocket
   /** Newest mask of each camera that did not fit yet. */
   pending: Map<string, Uint8Array>
+  /** Undefined: those of all cameras. */
+  wanted: Set<string> | undefined
   dropped: number
   alive: boolean
 }
+
+const Wish = z.object({ masks: z.union([z.literal('all'), z.array(z.string())]) }) satisfies z.ZodType<SocketWish>
 
 /** Serves WebSocket clients; connections come by `upgrade`. */
 export function serveSockets({ config, model, statuses, log, watched }: SocketSettings): SocketOutput {
@@ -62,10 +76,16 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
   }
 
   server.on('connection', (socket) => {
-    const client: Client = { socket, pending: new Map(), dropped: 0, alive: true }
+    const client: Client = { socket, pending: new Map(), wanted: undefined, dropped: 0, alive: true }
     clients.add(client)
     if (clients.size === 1) watched(true)
     say(socket, hello())
+    socket.on('message', (data) => {
+      const { success, data: wish } = Wish.safeParse(parsed(String(data)))
+      if (!success) return socket.close(1007, 'expected {"masks": "all"} or {"masks": ["<camera>", …]}')
+      client.wanted = wish.masks === 'all' ? undefined : new Set(wish.masks)
+      for (const camera of client.pending.keys()) if (client.wanted?.has(camera) === false) client.pending.delete(camera)
+    })
     socket.on('pong', () => (client.alive = true))
     socket.on('error', (error) => log.debug(error, 'WebSocket'))
     socket.on('close', () => {
@@ -88,14 +108,16 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
       server.handleUpgrade(request, socket, head, (webSocket) => server.emit('connection', webSocket, request)),
     counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
     mask(message: MaskMessage) {
-      if (clients.size === 0) return
+      const { camera } = message.result
+      const wanting = [...clients].filter(({ wanted }) => wanted?.has(camera) ?? true)
+      if (wanting.length === 0) return
       const bytes = packMask(message)
-      for (const client of clients) {
-        if (client.pending.has(message.result.camera)) {
+      for (const client of wanting) {
+        if (client.pending.has(camera)) {
           client.dropped++
           dropped++
         }
-        client.pending.set(message.result.camera, bytes)
+        client.pending.set(camera, bytes)
         flush(client)
       }
     },
@@ -115,5 +137,14 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
       for (const { socket } of clients) socket.terminate()
       server.close()
     },
+  }
+}
+
+/** JSON, or undefined where it is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }

@@ -32,7 +32,7 @@ export const isEncrypted = ({ socket }: IncomingMessage) => 'encrypted' in socke
 const isReading = (method: string) => method === 'GET' || method === 'HEAD'
 
 /** What tells nothing of the cameras: the page, which asks to sign in, and whether the agent is well. */
-const forAll = /^\/(|favicon\.ico|healthz|readyz|dashboard\/[\w-]+\.\w+|edge-agent\/wire\.js)$/
+const forAll = /^\/(|favicon\.ico|healthz|readyz|dashboard\/([\w-]+\/)?[\w-]+\.\w+|edge-agent\/wire\.js)$/
 
 /** The least that may send such a request; undefined: anybody. What is not named here is closed. */
 function needed(method: string, path: string): Role | undefined {

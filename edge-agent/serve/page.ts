@@ -14,7 +14,7 @@ const types = new Map([
   ['js', 'text/javascript; charset=utf-8'],
 ])
 /** All that is served. */
-const allowed = /^\/(dashboard\/[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
+const allowed = /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
 
 /** Adds `/` and the files it needs. Browsers ask each time whether a file changed, and mostly hear that it did not. */
 export function servePage(site: Site): void {

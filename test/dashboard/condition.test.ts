@@ -1,7 +1,8 @@
 // What a tile says: the gravest thing that is true, with its reason and the age of the picture.
 import { describe, expect, test } from 'vitest'
-import { cameraCondition, clock, duration, type Known } from '../../dashboard/condition.ts'
 import { closeReason, defaults, retryDelayMs } from '../../dashboard/connection.ts'
+import { cameraCondition, type Known } from '../../dashboard/live/condition.ts'
+import { clock } from '../../dashboard/ui/numbers.ts'
 import { statusOf } from './serve-page.ts'
 
 const nowMs = Date.parse('2026-03-01T12:00:00Z')
@@ -38,16 +39,6 @@ describe('a camera', () => {
     expect(cameraCondition({ ...live, ageMs: undefined }).kind).toBe('waiting')
     expect(cameraCondition({ ...live, fault: 'Expected a mask of 96 x 64, found 1 x 1' }).detail).toContain('found 1 x 1')
   })
-})
-
-test('durations are told in the two units that matter', () => {
-  const told = [400, 7_400, 59_600, 185_000, 7_800_000, 270_000_000].map(duration)
-  expect(told).toEqual(['0 s', '7 s', '1 min 00 s', '3 min 05 s', '2 h 10 min', '3 d 3 h'])
-})
-
-test('a time of another day comes with its date', () => {
-  expect(clock(nowMs - 86_400_000, nowMs)).toContain(new Date(nowMs - 86_400_000).toLocaleDateString())
-  expect(clock(nowMs, nowMs)).not.toContain(new Date(nowMs).toLocaleDateString())
 })
 
 test('delays between tries double up to a limit, and half of each is chance', () => {

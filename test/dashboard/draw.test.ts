@@ -1,6 +1,6 @@
 // Where road is taken from a mask's pixels, where its edge runs, and where both lie on the picture.
 import { describe, expect, test } from 'vitest'
-import { edgePath, paletteColour, placeRegion, roadPixels } from '../../dashboard/draw.ts'
+import { edgePath, paletteColour, placeRegion, roadPixels } from '../../dashboard/live/draw.ts'
 import { encodeMask, makeResult } from './serve-page.ts'
 
 const palette: [number, number, number][] = [

@@ -1,6 +1,6 @@
 // The last minute of a camera: rates, medians, and lines that show gaps as gaps.
 import { expect, test } from 'vitest'
-import { axisTop, lastMinute, sparkline } from '../../dashboard/minute.ts'
+import { axisTop, lastMinute, sparkline } from '../../dashboard/live/minute.ts'
 
 const sample = (atMs: number, latencyMs = 50) => ({ atMs, latencyMs, roadPercent: 40 })
 

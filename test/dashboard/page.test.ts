@@ -108,7 +108,7 @@ cameras:
   })
 
   test('keeps the mask on a ball that moves', async () => {
-    const visited = await visit(browser!, `http://127.0.0.1:${port}/#ball`)
+    const visited = await visit(browser!, `http://127.0.0.1:${port}/#camera/ball`)
     await visited.page.locator('#opacity').fill('50')
     await live(visited, 'ball')
     const shares = await visited.page

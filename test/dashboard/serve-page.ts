@@ -37,10 +37,11 @@ export async function servePage({ port = 0, build = resolve('build'), source = r
   if (!existsSync(join(build, 'dashboard/page.js'))) throw new Error(`Expected the compiled page in ${build}; run npx tsc`)
   const server = createServer(async ({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname
-    if (path === '/api/session') return response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    if (path === '/api/session')
+      return response.writeHead(200, { 'content-type': 'application/json' }).end('{"name":"local","role":"operator"}')
     const file = path === '/' ? '/dashboard/index.html' : path
     const extension = file.split('.').at(-1) ?? ''
-    const allowed = /^\/(dashboard\/[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/.test(file)
+    const allowed = /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/.test(file)
     const body = allowed && (await readFile(join(extension === 'js' ? build : source, file)).catch(() => undefined))
     if (!body) return response.writeHead(404).end()
     response.writeHead(200, { 'content-type': types[extension], 'content-security-policy': policy }).end(body)

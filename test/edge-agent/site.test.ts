@@ -193,6 +193,30 @@ describe('the WebSocket', () => {
     expect(frames).toEqual([...frames].sort((a, b) => a - b))
   })
 
+  test('sends masks of the cameras that a client wishes for, of all until it says so, and closes on what is no wish', async () => {
+    const [picky, all] = [await join(), await join()]
+    const send = async (wish: unknown) => {
+      picky.socket.send(JSON.stringify(wish))
+      picky.socket.ping() // whose answer comes after the wish was read
+      await once(picky.socket, 'pong')
+    }
+    const frames = () => picky.masks.map(({ result }) => `${result.camera} ${result.frame}`)
+    const both = (frame: number) => {
+      for (const camera of ['front', 'rear']) sockets.mask(maskOf(camera, frame))
+    }
+    both(1)
+    await send({ masks: ['rear'] })
+    both(2)
+    await send({ masks: [] })
+    both(3)
+    await send({ masks: 'all' })
+    both(4)
+    await expect.poll(() => all.masks.length).toBe(8)
+    await expect.poll(frames).toEqual(['front 1', 'rear 1', 'rear 2', 'front 4', 'rear 4'])
+    picky.socket.send('{"masks": 3}')
+    expect((await once(picky.socket, 'close'))[0]).toBe(1007)
+  })
+
   test('says whether anybody watches', async () => {
     const [one, two] = [await join(), await join()]
     one.socket.close()

@@ -1,8 +1,10 @@
 // <road-view>: one camera's picture with its mask and its facts. It is fed by `receive`, `status` and `link`, and brought
 // up to date by `tick`; it opens no socket. Its markup is the template #road-view in index.html.
-import type { CameraStatus, MaskMessage, Result } from '../edge-agent/wire.ts'
+import type { CameraStatus, MaskMessage, Result } from '../../edge-agent/wire.ts'
+import type { Link } from '../connection.ts'
+import { say } from '../ui/dom.ts'
+import { number, percent } from '../ui/numbers.ts'
 import { type Condition, cameraCondition } from './condition.ts'
-import type { Link } from './connection.ts'
 import { decodeFrame, drawFrame, type Frame, type Mode } from './draw.ts'
 import { axisTop, lastMinute, sparkline } from './minute.ts'
 
@@ -150,9 +152,9 @@ export class RoadView extends HTMLElement {
     const rate = this.#minute.rate(nowMs)
     const latencyMs = this.#minute.latencyMs(nowMs)
     this.#say('road', this.result ? percent(this.result.road_percent) : '–')
-    this.#say('rate', live || rate ? rate.toFixed(1) : '–')
-    this.#say('latency', latencyMs === undefined ? '–' : latencyMs.toFixed(0))
-    this.#say('age', ageMs === undefined ? '–' : (ageMs / 1000).toFixed(ageMs < 9950 ? 1 : 0))
+    this.#say('rate', live || rate ? number(rate, 1) : '–')
+    this.#say('latency', latencyMs === undefined ? '–' : number(latencyMs))
+    this.#say('age', ageMs === undefined ? '–' : number(ageMs / 1000, ageMs < 9950 ? 1 : 0))
     const second = Math.floor(nowMs / 1000)
     if (second === this.#secondDrawn) return
     this.#secondDrawn = second
@@ -169,7 +171,7 @@ export class RoadView extends HTMLElement {
     const { line, area } = sparkline(series, road ? Math.min(100, axisTop(series, 50)) : axisTop(series, 50))
     this.#part(`${what}-line`).setAttribute('d', line)
     this.#part(`${what}-area`).setAttribute('d', area)
-    const range = this.#minute.range(nowMs, fact)?.map((value) => (road ? percent(value) : value.toFixed(0)))
+    const range = this.#minute.range(nowMs, fact)?.map((value) => (road ? percent(value) : number(value)))
     this.#say(`${what}-range`, range ? `${[...new Set(range)].join(' – ')} ${road ? '%' : 'ms'} last minute` : '')
   }
 
@@ -179,13 +181,13 @@ export class RoadView extends HTMLElement {
     if (!result) return
     const [x, y, width, height] = result.region
     const facts: Record<string, string> = {
-      Confidence: `${(100 * result.confidence).toFixed(1)} %`,
+      Confidence: `${number(100 * result.confidence, 1)} %`,
       Camera: `${result.camera_width} × ${result.camera_height}`,
       'Model sees': `${width} × ${height} at ${x}, ${y}`,
       Mask: `${result.width} × ${result.height}, ${result.classes.length} classes`,
-      Frame: count(result.frame),
-      'Dropped by the agent': count(result.dropped),
-      'Not drawn here': count(this.skipped),
+      Frame: number(result.frame),
+      'Dropped by the agent': number(result.dropped),
+      'Not drawn here': number(this.skipped),
       Model: result.model,
     }
     for (const [name, text] of Object.entries(facts)) {
@@ -205,7 +207,7 @@ export class RoadView extends HTMLElement {
         this.#parts.set(name, this.#add(row, 'td'))
         this.#parts.set(`${name}-bar`, this.#add(this.#add(row, 'td'), 'i'))
       }
-      this.#say(name, ms.toFixed(ms < 10 ? 1 : 0))
+      this.#say(name, number(ms, ms < 10 ? 1 : 0))
       this.#part(`${name}-bar`).style.width = `${((100 * ms) / sum).toFixed(1)}%`
     }
   }
@@ -255,14 +257,9 @@ export class RoadView extends HTMLElement {
     return part
   }
 
-  /** Writes a text only where it differs: an equal one would still cost a layout. */
   #say(part: string, text: string): void {
-    const element = this.#part(part)
-    if (element.textContent !== text) element.textContent = text
+    say(this.#part(part), text)
   }
 }
-
-const count = (value: number) => value.toLocaleString('en-GB')
-const percent = (value: number) => (value > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0))
 
 customElements.define('road-view', RoadView)

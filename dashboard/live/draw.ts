@@ -1,6 +1,6 @@
 // A frame on a canvas: the mask's PNG becomes a road layer and an outline in mask pixels, laid over the camera's picture
 // where `region` says that the model looked. Knows no socket and no page.
-import type { MaskMessage, Result } from '../edge-agent/wire.ts'
+import type { MaskMessage, Result } from '../../edge-agent/wire.ts'
 
 /** What is shown: the picture with the road tinted, with its outline only, the mask alone, or the picture alone. */
 export type Mode = 'tint' | 'outline' | 'mask' | 'picture'

@@ -1,6 +1,7 @@
 // What an installer must know of a camera in one glance: live, or why not. Pure, so that every case has a test.
-import type { CameraStatus } from '../edge-agent/wire.ts'
-import type { Link } from './connection.ts'
+import type { CameraStatus } from '../../edge-agent/wire.ts'
+import type { Link } from '../connection.ts'
+import { clock, duration } from '../ui/numbers.ts'
 
 export interface Condition {
   /** `live` is the only one in which the picture shows what the camera sees now. */
@@ -47,21 +48,4 @@ export function cameraCondition({ link, status, ageMs, staleMs, fault, nowMs }: 
       detail: told(age, 'No newer one came, although the camera is online'),
     }
   return { kind: 'live', word: 'Live', title: 'Live', detail: '' }
-}
-
-/** A time span for people, to the second and then coarser: `7 s`, `3 min 05 s`, `2 h 10 min`, `4 d 3 h`. */
-export function duration(ms: number): string {
-  const s = Math.max(0, Math.round(ms / 1000))
-  const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
-  if (s < 60) return `${s} s`
-  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${two((s % 3600) / 60)} min`
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`
-}
-
-/** Time of day, with the date where it is not today's. */
-export function clock(ms: number, nowMs: number): string {
-  const at = new Date(ms)
-  const time = at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
-  return at.toDateString() === new Date(nowMs).toDateString() ? time : `${at.toLocaleDateString()} ${time}`
 }
