@@ -245,6 +245,60 @@ export interface CameraStats {
   latency_ms: number
 }
 
+export type Stage = keyof Timings
+
+/** A line over time: a number for each point, null where nothing is known, as while the agent did not run. */
+export type Line = (number | null)[]
+
+/** Durations in milliseconds, each within 4.5 %. */
+export interface DurationLines {
+  median: Line
+  p99: Line
+}
+
+/** What a camera was like at each point. */
+export interface CameraHistory {
+  road_percent: { mean: Line; least: Line; most: Line }
+  masks_per_second: Line
+  /** Frames that were never segmented because a newer one was there. */
+  dropped_per_second: Line
+  /** Age of a frame when its mask went out. */
+  age_ms: DurationLines
+  stages_ms: Record<Stage, DurationLines>
+  /** By name: the share of each that was road, and the share of the time that it was blocked. */
+  zones: Record<string, { road_percent: Line; blocked_percent: Line }>
+}
+
+/** Answer of `/api/history`: `points` points, `step_s` apart, the first one standing for the `step_s` from `from_us` on. */
+export interface History {
+  version: typeof wireVersion
+  /** Whether the agent goes on to record. */
+  recording: boolean
+  from_us: number
+  step_s: number
+  points: number
+  /** All processes of the agent together; the warmest part of the machine, where it tells. */
+  device: { memory_mib: { mean: Line; most: Line }; temperature_c: { mean: Line; most: Line } }
+  /** Those of which something is known in this time, also of cameras that are gone. */
+  cameras: Record<string, CameraHistory>
+}
+
+/** An event that the agent kept, with the picture of its moment where there is one. */
+export interface KeptEvent extends CameraEvent {
+  /** When the picture was taken; absent where there is none. */
+  picture_us?: number
+}
+
+/** Answer of `/api/events`, the newest first. */
+export interface EventPage {
+  version: typeof wireVersion
+  /** Whether the agent goes on to record. */
+  recording: boolean
+  events: KeptEvent[]
+  /** What to ask for as `before` to get the ones before these; null where there are none. */
+  next: string | null
+}
+
 /** Every topic the agent uses. `p` is `<prefix>/<device>`. */
 export function topics(prefix: string, device: string) {
   const p = `${prefix}/${device}`

@@ -1,7 +1,8 @@
 // All ways out of the agent, opened in one place: the outbox and MQTT (with a broker inside where the config names none),
-// WebSocket, streams, recordings, hard frames.
+// WebSocket, streams, recordings, hard frames, history.
 import type { Manifest } from '../../deploy/bundle.ts'
 import { keepHardFrames } from '../collect/hard-frames.ts'
+import { keepHistory } from '../history/history.ts'
 import type { Log } from '../log.ts'
 import { makeRecorder } from '../record/recorder.ts'
 import type { Access } from '../serve/access.ts'
@@ -41,7 +42,8 @@ export async function openOutputs(config: Config, around: OutputSurroundings) {
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })
   const recorder = makeRecorder(config, state.folder, log)
   const hardFrames = keepHardFrames(config, { state: state.folder, classes: manifest.classes, wantPicture, log })
-  const all = toAll([mqtt, sockets, streams, recorder, hardFrames], outbox.number)
+  const history = keepHistory(config, { state: state.folder, painter, wantPicture, log })
+  const all = toAll([mqtt, sockets, streams, recorder, hardFrames, history], outbox.number)
   return {
     ...all,
     /** Address of the broker in use. */
@@ -49,6 +51,7 @@ export async function openOutputs(config: Config, around: OutputSurroundings) {
     sockets,
     streams,
     hardFrames,
+    history,
     /** What went out and what was dropped, for stats. */
     counts: (): OutputStats => ({
       mqtt: mqtt.counts(),

@@ -40,13 +40,13 @@ export interface Found {
   damaged: number
 }
 
-const lineOf = (entry: object) => {
+export const lineOf = (entry: object) => {
   const json = JSON.stringify(entry)
   return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`)
 }
 
 /** The entry in a line; undefined where the checksum does not fit. */
-function entryIn(line: Buffer): Record<string, unknown> | undefined {
+export function entryIn(line: Buffer): Record<string, unknown> | undefined {
   const json = line.subarray(9)
   return line.toString('latin1', 0, 9) === `${crc32(json).toString(16).padStart(8, '0')} `
     ? JSON.parse(json.toString())

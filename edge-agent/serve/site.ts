@@ -6,6 +6,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
 import type { HardFrames } from '../collect/hard-frames.ts'
+import type { History } from '../history/history.ts'
 import type { Log } from '../log.ts'
 import type { SocketOutput } from '../publish/websocket.ts'
 import type { Config } from '../settings/config.ts'
@@ -13,6 +14,7 @@ import { type ApiSurroundings, type Site as App, type SiteEnv, serveApi } from '
 import { openDoor } from './door.ts'
 import { serveHardFrames } from './hard-frames.ts'
 import { serveHealth } from './health.ts'
+import { serveHistory } from './history.ts'
 import { listen } from './listen.ts'
 import type { Metrics } from './metrics.ts'
 import { serveDocument } from './openapi.ts'
@@ -32,6 +34,7 @@ export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold
   sockets: SocketOutput
   metrics: Metrics
   hardFrames: HardFrames
+  history: History
   log: Log
 }
 
@@ -89,6 +92,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   serveHealth(site, known, metrics)
   serveApi(site, { ...around, config: () => running, hold: door.hold })
   serveHardFrames(site, around.hardFrames, (name) => known.statuses().some(({ camera }) => camera === name))
+  serveHistory(site, around.history)
   serveDocument(site)
   servePage(site)
 

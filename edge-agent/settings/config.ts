@@ -204,6 +204,15 @@ export const Config = z
         max_hours: z.number().positive().default(72),
       })
       .prefault({}),
+    history: z
+      .strictObject({
+        enabled: z.boolean().default(true),
+        max_mib: z.int().min(1).max(4096).default(32),
+        max_days: z.number().positive().max(3650).default(92),
+        events: z.int().min(100).max(20_000).default(2000),
+        pictures_mib: z.int().min(0).max(65_536).default(64),
+      })
+      .prefault({}),
     collect: z
       .strictObject({
         enabled: z.boolean().default(false),

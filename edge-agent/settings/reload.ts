@@ -54,6 +54,7 @@ const live = [
   'mqtt.overlays_per_minute',
   'mqtt.stats_every_s',
   'record',
+  'history',
   'collect',
 ]
 

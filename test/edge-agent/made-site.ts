@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type HardFrames, keepHardFrames } from '../../edge-agent/collect/hard-frames.ts'
+import { type History, keepHistory } from '../../edge-agent/history/history.ts'
 import type { Known } from '../../edge-agent/known.ts'
 import { openLog } from '../../edge-agent/log.ts'
 import { type StreamOutput, serveStreams } from '../../edge-agent/publish/mjpeg.ts'
@@ -47,6 +48,7 @@ export interface MadeSite {
   streams: StreamOutput
   painter: Painter
   hardFrames: HardFrames
+  history: History
   /** What is known; to be changed by the test. */
   now: { ready: boolean; latest: MaskMessage | undefined; reloaded: Reloaded }
   watched: boolean[]
@@ -82,6 +84,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   const state = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))
   const hardFrames = keepHardFrames(config, { state, classes, wantPicture() {}, log })
+  const history = keepHistory(config, { state, painter, wantPicture() {}, log })
   const site = await openSite(config, {
     known,
     metrics,
@@ -89,6 +92,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     sockets,
     streams,
     hardFrames,
+    history,
     broker: 'mqtt://u:p@10.0.0.2',
     setEnabled,
     reload: async () => now.reloaded,
@@ -103,13 +107,14 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     streams,
     painter,
     hardFrames,
+    history,
     now,
     watched,
     switched,
     fresh: access.fresh,
     ask: (path, init) => fetch(new URL(path, site.url), init),
     async close() {
-      await Promise.all([sockets.close(), streams.close(), hardFrames.close(), painter.stop()])
+      await Promise.all([sockets.close(), streams.close(), hardFrames.close(), history.close(), painter.stop()])
       await site.close()
       await rm(state, { recursive: true })
     },

@@ -2,7 +2,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { maskOf } from './made-messages.ts'
+import type { History } from '../../edge-agent/wire.ts'
+import { eventOf, maskOf } from './made-messages.ts'
 import { type MadeSite, openMadeSite } from './made-site.ts'
 
 interface Operation {
@@ -19,6 +20,9 @@ let document: Document
 beforeAll(async () => {
   made = await openMadeSite()
   made.streams.mask(maskOf('front', 7, 3))
+  made.history.mask(maskOf('front', 7, 3))
+  made.history.event(eventOf('front', 'No picture for 2 s'))
+  for (const enabled of [false, true]) made.history.settings({ ...made.config, history: { ...made.config.history, enabled } })
   document = (await (await made.ask('api/openapi.json')).json()) as Document
 })
 afterAll(() => made.close())
@@ -28,6 +32,11 @@ test('the document of topics beside it names those of this agent', async () => {
   expect(told).toContain('"address":"roadmask/jetson01/{camera}/mask"')
   expect(told).toContain(`"websocket":{"host":"${new URL(made.site.url).host}","protocol":"ws"}`)
   expect(told).toContain('"mqtt":{"host":"10.0.0.2","protocol":"mqtt"}')
+})
+
+test('there is a history to describe', async () => {
+  const { cameras } = (await (await made.ask('api/history')).json()) as History
+  expect(cameras.front?.road_percent.mean.some((value) => value !== null)).toBe(true)
 })
 
 test('is valid OpenAPI 3.1', async () => {
@@ -90,6 +99,17 @@ describe('what is answered is what it says', () => {
     ['/api/hard-frames/{id}/keep', 'api/hard-frames/none/keep', { method: 'POST' }],
     ['/api/hard-frames/{id}', 'api/hard-frames/none', { method: 'DELETE' }],
     ['/api/cameras/{camera}/keep', 'api/cameras/front/keep', { method: 'POST' }],
+    ['/api/history', 'api/history'],
+    ['/api/history', 'api/history?camera=front&camera=rear&from=2026-01-31T12:00:00Z&to=2026-02-01T12:00:00%2B01:00&points=10'],
+    ['/api/history', 'api/history?from=yesterday'],
+    ['/api/history.csv', 'api/history.csv?camera=front'],
+    ['/api/history.csv', 'api/history.csv?points=100000'],
+    ['/api/events', 'api/events'],
+    ['/api/events', 'api/events?type=camera_lost&camera=front&limit=1'],
+    ['/api/events', 'api/events?type=camera_stolen'],
+    ['/api/events.csv', 'api/events.csv'],
+    ['/api/events.csv', 'api/events.csv?to=tomorrow'],
+    ['/api/events/{id}/picture', 'api/events/none/picture'],
     ['/healthz', 'healthz'],
     ['/readyz', 'readyz'],
     ['/metrics', 'metrics'],
