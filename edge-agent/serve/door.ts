@@ -69,6 +69,7 @@ export function openDoor(access: Access, host: string, names: readonly string[],
     admit,
     hold(request, path) {
       held.set(request, path)
+      request.socket.setTimeout(0) // of a camera that is lost nothing comes for a while
       request.socket.once('close', () => held.delete(request))
     },
     close: () => clearInterval(looking),

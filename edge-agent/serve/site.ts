@@ -20,6 +20,7 @@ import type { Metrics } from './metrics.ts'
 import { serveDocument } from './openapi.ts'
 import { servePage } from './page.ts'
 import { problem, problemText, problemType } from './problem.ts'
+import { keepRoom, patience } from './room.ts'
 import { keepCertificate } from './tls.ts'
 
 export interface Site {
@@ -38,8 +39,6 @@ export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold
   log: Log
 }
 
-/** Many pages, streams and scripts; what comes on top is turned away by the system. */
-const mostConnections = 256
 const keepAliveMs = 15_000
 /** Time to read why a WebSocket was refused. */
 const lingerMs = 1000
@@ -98,10 +97,10 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
 
   const respond = getRequestListener(site.fetch)
   const certificate = cert && key ? await keepCertificate({ cert, key }, log) : undefined
-  const options = { keepAlive: true, keepAliveInitialDelay: keepAliveMs } // a phone that left the network says no goodbye
+  const options = { ...patience, keepAlive: true, keepAliveInitialDelay: keepAliveMs } // a phone that left the network says no goodbye
   const server = certificate ? createSecureServer({ ...options, ...certificate.now }, respond) : createServer(options, respond)
   if (certificate && 'setSecureContext' in server) certificate.renewed((pair) => server.setSecureContext(pair))
-  server.maxConnections = mostConnections
+  keepRoom(server)
   server.on('upgrade', (request, socket, head) => {
     // Node listens no longer on a socket that asks for an upgrade; one that breaks must not take the agent with it.
     socket.on('error', () => socket.destroy())
