@@ -43,6 +43,8 @@ let asked = 0
 let watched = false
 let wanted = false
 let giveFrame: (() => void) | undefined
+/** Whether the model may be given a frame now. */
+let due = rateLimit(Number.POSITIVE_INFINITY)
 
 const tell = (message: FromCamera) => process.connected && process.send?.(message)
 
@@ -140,7 +142,6 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   const choice = line ?? newest
   let frames = 0
   const heard = silence(camera.timeout_ms)
-  const due = rateLimit(camera.masks_per_second ?? Number.POSITIVE_INFINITY)
   const elements = new Set<string>()
 
   const pipeline = makePipeline(text)
@@ -277,7 +278,12 @@ function connectTo(path: string) {
   })
 }
 
+function setRate(perSecond = Number.POSITIVE_INFINITY) {
+  due = rateLimit(perSecond)
+}
+
 async function start(message: Start) {
+  setRate(message.camera.masks_per_second)
   const fault = await sourceFault(message.camera.source)
   if (fault) return lost(fault)
   const hardware = findHardware()
@@ -287,6 +293,7 @@ async function start(message: Start) {
 process.on('message', (message: ToCamera) => {
   if (message.type === 'start') start(message).catch((error: Error) => lost(error.message))
   if (message.type === 'segment') connectTo(message.socket)
+  if (message.type === 'rate') setRate(message.perSecond)
   if (message.type === 'watched') watched = message.watched
   if (message.type === 'want-picture') wanted = true
   if (message.type === 'stop') end()

@@ -24,6 +24,8 @@ export type ToCamera =
   | { type: 'segment'; socket: string }
   /** Whether anybody looks: pictures for people are made at full rate only then. */
   | { type: 'watched'; watched: boolean }
+  /** How many frames a second the model may be given from now on; undefined: as many as it takes. */
+  | { type: 'rate'; perSecond: number | undefined }
   /** A picture of the next frame is wanted, whoever looks. */
   | { type: 'want-picture' }
   | { type: 'stop' }

@@ -23,6 +23,8 @@ export interface Camera {
   setEnabled(enabled: boolean): void
   /** The wall clock was set. */
   clockStepped(micros: number): void
+  /** How many frames a second the model is given from now on; undefined: as many as it takes. */
+  setRate(masksPerSecond: number | undefined): void
   /** Where frames go from now on. */
   setSegment(socket: string): void
   /** Whether anybody looks at the pictures. */
@@ -71,6 +73,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
   let segment: string | undefined
   let watched = false
   let enabled = config.enabled
+  let rate = config.masks_per_second
   let failures = 0
   let restarts = -1
   let onlineSinceMs = 0
@@ -132,7 +135,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       },
     })
     child = mine
-    mine.send({ type: 'start', camera: config, input, preview, ...(picture && { picture }) })
+    mine.send({ type: 'start', camera: { ...config, masks_per_second: rate }, input, preview, ...(picture && { picture }) })
     mine.send({ type: 'watched', watched })
     if (segment) mine.send({ type: 'segment', socket: segment })
   }
@@ -219,6 +222,11 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       event('clock_step', `the clock of the device went ${seconds} s ${micros > 0 ? 'forward' : 'back'}`, {
         step_ms: Math.round(micros / 1000),
       })
+    },
+    setRate(masksPerSecond) {
+      if (masksPerSecond === rate) return
+      rate = masksPerSecond
+      child?.send({ type: 'rate', perSecond: rate })
     },
     setSegment(socket) {
       segment = socket

@@ -27,7 +27,7 @@ interface Running {
 }
 
 /** Settings of a camera that change without a new process. */
-const besideProcess: (keyof CameraConfig)[] = ['enabled', 'zones', 'facts', 'mounting', 'drift']
+const besideProcess: (keyof CameraConfig)[] = ['enabled', 'masks_per_second', 'zones', 'facts', 'mounting', 'drift']
 
 const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
   Object.entries(config).filter(([key]) => !besideProcess.includes(key as keyof CameraConfig)),
@@ -68,6 +68,7 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
         const one = stays(config)
         if (!one) return start({ config, preview }, on)
         one.camera.setEnabled(switches.enabled(config))
+        one.camera.setRate(config.masks_per_second)
         return { ...one, config }
       })
     },

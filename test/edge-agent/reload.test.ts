@@ -106,6 +106,22 @@ test('a setting beside its process changes on the running camera, and what was s
   expect(agent.children('camera').every((pid) => processes.includes(pid))).toBe(true)
 })
 
+test('the model is given fewer frames of a camera, and more again, without a break', async () => {
+  const [processes, rest] = [agent.children('camera'), camera('c', ', timeout_ms: 4000') + camera('e')]
+  const zone = ', zones: [{ name: ahead, polygon: [[0.3, 0.5], [0.7, 0.5], [0.7, 1]] }]'
+  const pauses = () => {
+    const last = framesOf('a').slice(-3)
+    return last.slice(1).map(({ captured_us }, i) => Math.round((captured_us - last[i]!.captured_us) / 1e6))
+  }
+  const outcome = await outcomeOf(() => agent.save(settings(camera('a', `${zone}, masks_per_second: 1`) + rest)))
+  expect(outcome.applied).toEqual(['cameras.a.masks_per_second'])
+  await expect.poll(pauses, { timeout: 15_000 }).toEqual([1, 1])
+  await outcomeOf(() => agent.save(settings(camera('a', zone) + rest)))
+  await expect.poll(pauses, { timeout: 15_000 }).toEqual([0, 0])
+  expect(agent.children('camera')).toEqual(processes)
+  expect((await statuses())[0]!.state).toBe('online')
+})
+
 test('a mistake changes nothing and is said as at the start', async () => {
   const processes = agent.children('camera')
   const outcome = await outcomeOf(() => agent.save('camras: []'))
