@@ -2,12 +2,14 @@
 // least once, in order, over any outage, SIGKILL or power cut; bounded by size and age, oldest first out, counted.
 // Own code, since npm's stores for MQTT.js packets know neither bounds, nor checksums, nor what is on the medium.
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
 import type { CameraEvent, OutboxStats } from '../wire.ts'
 import type { NewEvent } from './output.ts'
 import { openSegments } from './segments.ts'
+import { openTally } from './tally.ts'
 
 export interface OutboxMessage {
   topic: string
@@ -74,6 +76,8 @@ interface Waiting extends Stored {
 /** Opens the outbox in a folder that nobody else writes to. */
 export function openOutbox(folder: string, { max_mib, max_days }: Config['outbox'], log: Log): Outbox {
   const { segments, entries, damaged } = openSegments(folder, 'outbox')
+  /** The last number of an event that was given while no entry could be written. */
+  const tally = openTally(join(folder, 'outbox-events'))
   const maxBytes = max_mib * 2 ** 20
   const segmentBytes = maxBytes / segmentsAtMost
   const dropped = { full: 0, old: 0, damaged }
@@ -94,6 +98,7 @@ export function openOutbox(folder: string, { max_mib, max_days }: Config['outbox
     const ageMs = at < plausibleMs ? 0 : Math.max(0, Date.now() - at)
     hold({ sequence, topic, payload, retain, segment, bornMs: performance.now() - ageMs })
   }
+  head.events = Math.max(head.events, tally.found)
   while (waiting[0] && waiting[0].sequence <= done) letGo()
   if (damaged) log.warn({ lines: damaged, folder }, 'the outbox has lines that cannot be read; they are left out')
   if (!segments.numbers().length) segments.begin({ head })
@@ -191,6 +196,7 @@ export function openOutbox(folder: string, { max_mib, max_days }: Config['outbox
       const sequence = ++head.sequence
       makeRoom()
       if (onDisk(() => segments.append({ sequence, at: Date.now(), topic, payload, retain, events: head.events }))) failed = ''
+      else tally.raise(head.events)
       hold({ sequence, topic, payload, retain, segment: segments.numbers().at(-1)!, bornMs: performance.now() })
       written = sequence
       sync()
@@ -221,6 +227,7 @@ export function openOutbox(folder: string, { max_mib, max_days }: Config['outbox
       if (noting) note()
       while (syncing) await syncing
       segments.close()
+      tally.close()
     },
   }
 }

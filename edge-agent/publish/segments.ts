@@ -120,7 +120,7 @@ export function openSegments(folder: string, name: string): Found {
       const line = lineOf(entry)
       const aside = join(folder, `${name}.tmp`)
       rmSync(aside, { force: true })
-      const next = openSync(aside, 'a')
+      const next = openSync(aside, 'a', 0o600)
       try {
         writeSync(next, line)
         fsyncSync(next)

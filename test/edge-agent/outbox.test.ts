@@ -29,7 +29,10 @@ async function reopen(max_mib = 1, max_days = 30) {
   outbox = open(max_mib, max_days)
 }
 const add = (text: string) => outbox.add({ topic: 'a/b', payload: text, retain: false })
-const files = () => readdirSync(folder).sort()
+const files = () =>
+  readdirSync(folder)
+    .filter((name) => /\.log$/.test(name))
+    .sort()
 const newest = () => join(folder, files().at(-1)!)
 
 /** All that waits, oldest first. */
@@ -196,12 +199,15 @@ test('a disk that is full costs what it should keep, not the message; and leaves
     process.on('SIGXFSZ', () => {})
     const log = { error: (text) => errors.push(text), warn() {}, info() {} }
     const outbox = openOutbox(${JSON.stringify(folder)}, { max_mib: 1, max_days: 1 }, log)
-    for (let i = 0; i < 20; i++) outbox.add({ topic: 'a', payload: i + ' ' + 'x'.repeat(1000), retain: false })
+    for (let i = 0; i < 20; i++) {
+      const { sequence } = outbox.number({})
+      outbox.add({ topic: 'a', payload: sequence + ' ' + 'x'.repeat(1000), retain: false })
+    }
     await new Promise((ready) => outbox.onReady(() => ready()))
     let seen = 0
     for (let next = outbox.next(0); next; next = outbox.next(next.sequence)) seen++
     console.log(JSON.stringify({ seen, errors }))
-    process.exit()`
+    process.kill(process.pid, 'SIGKILL')`
   await outbox.close()
   const { stdout, stderr } = spawnSync(
     'bash',
@@ -218,4 +224,11 @@ test('a disk that is full costs what it should keep, not the message; and leaves
   outbox = open()
   expect(outbox.stats()).toMatchObject({ messages: 7, dropped: { damaged: 0 } })
   expect(readFileSync(newest(), 'utf8').endsWith('\n')).toBe(true)
+  // The broker may have had all 20: no other event may come under one of their numbers.
+  expect(outbox.number(eventOf('front', 'x')).sequence).toBe(21)
+})
+
+test("what lies on the disk is nobody else's to read", async () => {
+  await added('one')
+  expect(files().map((file) => statSync(join(folder, file)).mode & 0o077)).toEqual(files().map(() => 0))
 })
