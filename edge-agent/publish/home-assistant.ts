@@ -37,7 +37,7 @@ export function makeAnnouncer(state: State, log: Log, link: Pick<Link, 'send' | 
   function tell(topic: string, payload: string, platforms: Platforms | undefined) {
     const contentType = payload ? 'application/json' : 'text/plain'
     link.send({ topic, payload, qos: 1, retain: true, contentType }, (refusal) => {
-      if (refusal) link.complain(`The broker refuses messages on ${topic}: ${refusal}`)
+      if (refusal) link.complain(`The broker refuses messages on ${topic}: ${refusal.reason}`)
       else remember(topic, platforms)
     })
   }

@@ -16,6 +16,13 @@ export interface Packet {
   userProperties?: Record<string, string>
 }
 
+/** Why a broker did not take a packet, on MQTT 5. */
+export interface Refusal {
+  reason: string
+  /** How often it is worth another try. */
+  tries: number
+}
+
 export interface LinkEvents {
   /** A connection stands. What the last one did not acknowledge may have arrived or not. */
   connected(): void
@@ -29,14 +36,14 @@ export interface Link {
   version(): string
   /** What is wrong; empty while all is well. */
   problem(): string
-  /** Says once what is wrong although the connection stands. */
+  /** Says once what is wrong although the connection stands; empty: it is well again. */
   complain(problem: string): void
   /** Whether something that may get lost can go now without piling up. */
   flows(): boolean
   /** Whether the broker takes so many bytes at once. */
   takes(bytes: number): boolean
-  /** `taken` is called when the broker has a packet of QoS 1, with its reason where it refused it; never after a loss. */
-  send(packet: Packet, taken?: (refusal: string | undefined) => void): void
+  /** `taken` is called when the broker has a packet of QoS 1, or refused it; never after a loss. */
+  send(packet: Packet, taken?: (refusal: Refusal | undefined) => void): void
   /** Resolves also where the broker refuses. Its own messages do not come back on MQTT 5. */
   subscribe(topics: string[]): Promise<void>
   sentBytes(): Record<string, number>
@@ -59,6 +66,11 @@ const peacefulMs = 4 * longestTakeoverDelayMs
 /** Connections that the broker ended soon, one after the other: a sign of that where it gives no reason, as on 3.1.1. */
 const suspiciousEnds = 3
 const sessionTakenOver = 0x8e
+const packetTooLarge = 0x95
+/** What a broker that is asked again may well take, by its reason: unspecified, its own, quota exceeded. Any other one stays. */
+const triesFor: Record<number, number> = { 128: 10, 131: 10, 151: Number.POSITIVE_INFINITY }
+/** A broker that confirms nothing for so long although it answers pings is stuck, or something between here and there is. */
+const confirmsWithinMs = 60_000
 
 /** How long to wait before the next try: twice as long each time, and anywhere in the upper half of that. */
 export const reconnectDelayMs = (failures: number, takeovers: number, random = Math.random()) => {
@@ -97,7 +109,11 @@ export interface LinkSettings {
 }
 
 /** Connects, and keeps at it. Never throws for a broker that is not there. */
-export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettings, on: LinkEvents): Link {
+export function openLink(
+  { url, version, clientId, will, mqtt, log }: LinkSettings,
+  on: LinkEvents,
+  patienceMs = confirmsWithinMs,
+): Link {
   const where = { url: withoutSecrets(url) }
   const aws = isAws(url)
   const sent: Record<string, number> = {}
@@ -110,6 +126,11 @@ export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettin
   let takenOver = false
   let faulty = false // it ended by an error of its own
   let largest = Number.POSITIVE_INFINITY
+  let longestSent = 0 // on this connection
+  let tooLong = Number.POSITIVE_INFINITY // what the broker hung up for
+  /** When each packet was sent that is not confirmed, the oldest first. */
+  const unconfirmed = new Map<object, number>()
+  let stuck = false
   let timer: NodeJS.Timeout | undefined
   let closing = false
 
@@ -134,28 +155,34 @@ export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettin
   function complain(text: string) {
     if (text === problem) return
     problem = text
-    log.warn(where, `MQTT: ${text}`)
+    if (text) log.warn(where, `MQTT: ${text}`)
   }
 
   client.on('connect', (packet) => {
     acceptedMs = performance.now()
     faulty = takenOver = false
-    if (!takeovers) problem = ''
+    if (!takeovers && !stuck) problem = ''
+    longestSent = 0
     largest = Math.min(
       packet.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
       aws ? awsLargestBytes : Number.POSITIVE_INFINITY,
+      tooLong - 1,
     )
     log.info({ ...where, version: five() ? '5' : '3.1.1' }, 'MQTT connected')
     on.connected()
   })
   client.on('message', (topic, payload, { retain }) => on.message(topic, payload, retain))
-  client.on('disconnect', ({ reasonCode }) => (takenOver = reasonCode === sessionTakenOver))
+  client.on('disconnect', ({ reasonCode }) => {
+    takenOver = reasonCode === sessionTakenOver
+    if (reasonCode === packetTooLarge) tooLong = longestSent // it does not say which
+  })
   client.on('error', (error) => {
     if (closing) return
     faulty = true
     complain(withoutSecrets(error.message || (error as NodeJS.ErrnoException).code || 'unknown error'))
   })
   client.on('close', () => {
+    unconfirmed.clear()
     if (closing) return
     const heldMs = acceptedMs === undefined ? undefined : performance.now() - acceptedMs
     if (heldMs === undefined) {
@@ -188,22 +215,45 @@ export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettin
     }, delayMs)
   })
 
+  /** Remembers that an answer is awaited; to be called when it is there. */
+  function awaited() {
+    const packet = {}
+    unconfirmed.set(packet, performance.now())
+    return () => {
+      if (!unconfirmed.delete(packet) || !stuck) return
+      stuck = false
+      problem = ''
+    }
+  }
+  const watch = setInterval(() => {
+    const [oldestMs = Number.POSITIVE_INFINITY] = unconfirmed.values()
+    if (!client.connected || performance.now() - oldestMs < patienceMs) return
+    stuck = faulty = true
+    complain(`The broker has confirmed nothing for ${Math.round(patienceMs / 1000)} s although it answers; connecting anew`)
+    client.stream.destroy()
+  }, patienceMs / 10)
+
   function send(
     { topic, payload, qos, retain, contentType, userProperties }: Packet,
-    taken?: (refusal: string | undefined) => void,
+    taken?: (refusal: Refusal | undefined) => void,
   ) {
     const connection = acceptedMs
+    const answered = qos ? awaited() : () => {}
     const body =
       typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
     const level = topic.slice(topic.lastIndexOf('/') + 1)
-    sent[level] = (sent[level] ?? 0) + Buffer.byteLength(topic) + body.length
+    const bytes = Buffer.byteLength(topic) + body.length
+    sent[level] = (sent[level] ?? 0) + bytes
+    longestSent = Math.max(longestSent, bytes + overheadBytes)
     const how: IClientPublishOptions = { qos, retain }
     if (five()) how.properties = { contentType, ...(userProperties && { userProperties }) }
     client.publish(topic, body, how, (error) => {
       if (error) log.debug({ topic }, `MQTT: ${error.message}`)
       // An error without an answer of the broker is a loss of the connection.
-      if (acceptedMs === connection && (!error || typeof (error as { code?: unknown }).code === 'number'))
-        taken?.(error?.message)
+      const code = (error as { code?: unknown } | undefined)?.code
+      if (acceptedMs !== connection || (error && typeof code !== 'number')) return
+      answered()
+      taken?.(error ? { reason: error.message, tries: triesFor[code as number] ?? 0 } : undefined)
     })
   }
 
@@ -217,14 +267,17 @@ export function openLink({ url, version, clientId, will, mqtt, log }: LinkSettin
     send,
     async subscribe(topics) {
       const how = five() ? { qos: 1 as const, nl: true } : { qos: 1 as const }
+      const answered = awaited()
       await client.subscribeAsync(topics, how).catch((error: Error) => {
         if (client.connected) log.warn(`MQTT: cannot subscribe to ${topics.join(', ')}: ${error.message}`)
       })
+      answered()
     },
     sentBytes: () => ({ ...sent }),
     async close(last) {
       closing = true
       clearTimeout(timer)
+      clearInterval(watch)
       const said = client.connected
         ? new Promise<void>((taken) => send(last, () => taken())).then(() => client.endAsync())
         : Promise.resolve()

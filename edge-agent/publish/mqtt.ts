@@ -9,8 +9,8 @@ import type { Painter } from '../supervise/painter.ts'
 import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics } from '../wire.ts'
 import type { Broker } from './broker.ts'
 import { makeAnnouncer } from './home-assistant.ts'
-import { openLink, type Packet } from './mqtt-link.ts'
-import type { Outbox, OutboxMessage } from './outbox.ts'
+import { openLink, type Packet, type Refusal, reconnectDelayMs } from './mqtt-link.ts'
+import type { Outbox, OutboxMessage, Stored } from './outbox.ts'
 import type { Output } from './output.ts'
 import { rateLimit } from './rate-limit.ts'
 
@@ -45,6 +45,9 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
   const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0 }
   let ready = false // connected, and `available` is said
   let onTheWay = 0
+  let atOnce = mostOnTheWay
+  let refused: { sequence: number; times: number } | undefined // the oldest that the broker may yet take
+  let retrying: NodeJS.Timeout | undefined
   let newest = 0 // of the outbox's messages on the way
   const standing = new Map<string, string>() // what the broker took on this connection, by retained topic
   let echoes = 0 // of our own `online` that MQTT 3.1.1 still sends back
@@ -78,6 +81,8 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       },
       lost() {
         ready = false
+        clearTimeout(retrying)
+        retrying = undefined
         onTheWay = echoes = 0
         newest = 0
         standing.clear()
@@ -107,19 +112,46 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       link.complain(`Another agent publishes as device ${device}: give each a "device" of its own`)
   }
 
+  /** Whether a refused message is tried again: later and later, and what follows waits, for its place is behind it. */
+  function mayPass({ sequence, topic }: Stored, { reason, tries }: Refusal): boolean {
+    const times = refused?.sequence === sequence ? refused.times + 1 : 1
+    if (times > tries) return false
+    if (refused && refused.sequence < sequence && retrying) return true // on the way behind it, and comes again with it
+    refused = { sequence, times }
+    atOnce = 1 // so that none that follows overtakes it next time
+    newest = Math.min(newest, sequence - 1)
+    link.complain(`The broker does not take messages on ${topic} now, they are kept: ${reason}`)
+    clearTimeout(retrying)
+    retrying = setTimeout(
+      () => {
+        retrying = undefined
+        pump()
+      },
+      reconnectDelayMs(times, 0),
+    )
+    return true
+  }
+
   /** Sends what waits in the outbox, in order; then the states of now that this connection did not see. */
   function pump() {
-    while (ready && onTheWay < mostOnTheWay) {
+    while (ready && !retrying && onTheWay < atOnce) {
       const message = outbox.next(newest)
       if (!message) break
       newest = message.sequence
+      if (!link.takes(Buffer.byteLength(message.topic) + Buffer.byteLength(message.payload))) {
+        dropped.too_large++
+        link.complain(`A message on ${message.topic} is larger than the broker takes and is left out`)
+        outbox.done(message.sequence)
+        continue
+      }
       onTheWay++
       link.send(packetOf(message), (refusal) => {
         onTheWay--
+        if (refusal && mayPass(message, refusal)) return
         if (refusal) {
           dropped.refused++
-          link.complain(`The broker refuses messages on ${message.topic}: ${refusal}`)
-        }
+          link.complain(`The broker refuses messages on ${message.topic}: ${refusal.reason}`)
+        } else if (refused?.sequence === message.sequence) link.complain('')
         if (message.retain) standing.set(message.topic, message.payload)
         outbox.done(message.sequence)
         pump()
@@ -220,6 +252,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     }),
     async close() {
       ready = false
+      clearTimeout(retrying)
       await link.close(available('offline'))
     },
   }
