@@ -52,7 +52,7 @@ const size = (shape: readonly number[]) => util.sizeFromShape([...shape])
 const weightTypes: readonly string[] = ['float32', 'bfloat16', 'float16', 'qint8']
 
 /** Ops that hand their first input on, as far as a weight is concerned. */
-const passing = new Set(['Cast', 'Identity', 'Reshape', 'Transpose'])
+const passing = new Set(['Cast', 'ConcatV2', 'Identity', 'Reshape', 'SplitV', 'Transpose'])
 /** Ops that belong to the layer whose output they take. */
 const following = new Set('Add AddV2 BiasAdd Relu Relu6 Elu Selu LeakyRelu Sigmoid Tanh Cast'.split(' '))
 

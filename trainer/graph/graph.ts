@@ -2,6 +2,7 @@
 // each output, so that what is recorded next can know the sizes of what it builds on.
 import { toBfloat16s, toHalves } from './half.ts'
 import { bytes, entry, float, int, type Message, packed } from './protobuf.ts'
+import { castStored } from './stored-constant.ts'
 
 /** TensorFlow's types that a graph of ours carries, by their numbers in tensorflow/core/framework/types.proto. */
 export const dataTypes = {
@@ -138,7 +139,7 @@ export class Graph {
     if (this.storage !== 'float32' && values instanceof Float32Array && values.length >= leastHalved) {
       const [half, halve] = [this.storage, this.storage === 'float16' ? toHalves : toBfloat16s]
       made.stored = { ref: store(halve(values), half), dtype: half }
-      made.ref = this.add('Cast', [made.stored.ref], { SrcT: { type: half }, DstT: { type: dtype } }, `${name}/${dtype}`)
+      made.ref = castStored(this, made.stored.ref, half, shape, name)
     } else made.ref = store(values, dtype)
     if (key) this.constants.set(key, made)
     return made

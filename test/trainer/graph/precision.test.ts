@@ -2,7 +2,9 @@
 import * as tf from '@tensorflow/tfjs-node-gpu'
 import { expect, test } from 'vitest'
 import { Graph } from '../../../trainer/graph/graph.ts'
+import { toBfloat16s, toHalves } from '../../../trainer/graph/half.ts'
 import { record, toOutput, toTensor } from '../../../trainer/graph/recorder.ts'
+import { inferShapes } from '../../../trainer/graph/saved-shapes.ts'
 import { difference, normal, recorded } from './recorded.ts'
 
 const kernel = normal([3, 3, 4, 4], 1) as tf.Tensor4D
@@ -40,4 +42,27 @@ test.each(Object.entries(between))('between convolutions in bfloat16 it stays on
   const expected = network(x)
   const scale = tf.max(tf.abs(expected))
   expect(difference(tf.div(ours!, scale), tf.div(expected, scale))).toBeLessThan(0.02)
+})
+
+test.each(['float16', 'bfloat16'] as const)(
+  'a large weight stored in %s is what it is rounded to, whole and in order',
+  async (storage) => {
+    const weight = normal([3, 100, 333], 5)
+    const [ours] = await recorded((x) => [tf.add(x!, weight)], [tf.zeros(weight.shape)], { storage })
+    const [values, exact] = [ours!.dataSync() as Float32Array, weight.dataSync() as Float32Array]
+    const rounded = storage === 'float16' ? toHalves(exact) : toBfloat16s(exact)
+    const again = storage === 'float16' ? toHalves(values) : toBfloat16s(values)
+    expect(again).toEqual(rounded)
+    expect(values.every((value, i) => Math.abs(value - exact[i]!) <= Math.abs(exact[i]!) / 128 + 1e-7)).toBe(true)
+  },
+)
+
+/** Beyond so much TensorFlow's optimiser makes no constant of what grows (grappler's kMaxConstantSize). */
+test('no cast of a stored weight is larger than what TensorFlow works out once', () => {
+  const graph = new Graph({ storage: 'float16' })
+  graph.constant(new Float32Array(1_000_000).fill(0.1), [1000, 1000], 'float32', 'fc/kernel')
+  const shapes = inferShapes(graph.nodes, 1)
+  const sizes = graph.nodes.filter(({ op }) => op === 'Cast').map(({ name }) => shapes.get(name)![0]!.shape[0]!)
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(1_000_000)
+  expect(4 * Math.max(...sizes)).toBeLessThan(100 * 1024)
 })
