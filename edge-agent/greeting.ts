@@ -1,5 +1,6 @@
 // What a person needs to know once the agent listens: where to look and how to subscribe.
 import { createSocket } from 'node:dgram'
+import { existsSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import type { Log } from './log.ts'
 import type { Access } from './serve/access.ts'
@@ -14,8 +15,8 @@ export interface Places {
   broker: string
   model: string
   access: Access
-  /** The config file, where there is one. */
-  file: string | undefined
+  /** The config file, which need not be there. */
+  file: string
 }
 
 /** Says where everything is: as text on a terminal, as one log line elsewhere. */
@@ -45,6 +46,7 @@ export async function greet(log: Log, config: Config, places: Places): Promise<v
   MQTT        ${mqtt}
   Subscribe   ${subscribe}
   Model       ${model}
+  Settings    ${file}${existsSync(file) ? '' : ' (not there yet)'}
 
 `)
 }

@@ -15,21 +15,22 @@ import { makeResults } from './results.ts'
 import { openAccess } from './serve/access.ts'
 import { startMetrics } from './serve/metrics.ts'
 import { openSite } from './serve/site.ts'
-import { configPath, readConfig } from './settings/read-config.ts'
 import { type Reloading, startReloading, stillStarting } from './settings/reload.ts'
+import { openSettingsFile, readSettings, settingsPlace } from './settings/settings-file.ts'
 import { openState } from './state.ts'
 import { makeCameras } from './supervise/cameras.ts'
 import { startInference } from './supervise/inference.ts'
 import { makePainter } from './supervise/painter.ts'
 import { openSwitches } from './supervise/switches.ts'
+import { cameraTests } from './supervise/try-camera.ts'
 import { notifySystemd } from './systemd.ts'
 
 const statsEveryMs = 10_000
 
 async function run({ file: named, flags }: Command) {
   process.on('SIGHUP', () => {}) // from now on it does not end the agent; `startReloading` answers it
-  const file = named && configPath(named, process.env)
-  const read = () => readConfig(file, process.env, flags)
+  const place = settingsPlace(named, process.env, flags)
+  const read = () => readSettings(place, process.env, flags)
   const config = await read()
   const { manifest } = await openBundle(config.bundle)
   const log = openLog(config.log)
@@ -45,7 +46,12 @@ async function run({ file: named, flags }: Command) {
   const metrics = startMetrics({ known, model: manifest.name })
   let reloading: Reloading | undefined
   const reload = async () => reloading?.reload() ?? stillStarting
-  const site = await openSite(config, { ...out, known, metrics, access, setEnabled: cameras.setEnabled, reload, log })
+  const setup = {
+    file: openSettingsFile({ place, env: process.env, flags, reload }),
+    play: cameraTests({ input: manifest.input, playing: cameras.playing, log }),
+  }
+  const { setEnabled } = cameras
+  const site = await openSite(config, { ...out, known, metrics, access, setEnabled, reload, setup, log })
 
   const gps = openGps(config.gps, log)
   const event = (happened: NewEvent) => out.event(gps.locate(happened))
@@ -71,7 +77,7 @@ async function run({ file: named, flags }: Command) {
   const unwatchClock = watchClock(cameras.clockStepped, log)
   const stats = setInterval(async () => out.stats(await known.stats()), statsEveryMs)
   const hungUp = () => end(0, 'its terminal was closed')
-  reloading = startReloading(config, { file, read, apply, log, systemd, hungUp })
+  reloading = startReloading(config, { file: place.path, read, apply, log, systemd, hungUp })
   async function apply(changed: typeof config) {
     log.level = changed.log
     await cameras.run(changed, listener)
@@ -84,8 +90,8 @@ async function run({ file: named, flags }: Command) {
     await Promise.all([site.close(), out.closeBehind()])
     state.close()
   })
+  await greet(log, config, { page: site, broker: out.broker, model: manifest.name, access, file: place.path })
   systemd.ready()
-  await greet(log, config, { page: site, broker: out.broker, model: manifest.name, access, file })
 }
 
 dispatch(process.argv.slice(2), run)

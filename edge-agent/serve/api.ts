@@ -34,8 +34,8 @@ export interface ApiSurroundings {
 export type SiteEnv = { Bindings: HttpBindings; Variables: { person: Person | undefined } }
 export type Site = OpenAPIHono<SiteEnv>
 
-/** What a client may send with a request. */
-const longestBody = 16 * 1024
+/** What a client may send with a request: as many zones as a camera can have, with all their corners, fit. */
+const longestBody = 64 * 1024
 
 export const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   content: { 'application/json': { schema } },
@@ -59,6 +59,9 @@ const Camera = z.custom<CameraStatus & { result: Result | null }>().openapi('Cam
   properties: { result: { oneOf: [described('Result'), { type: 'null' }] } },
   required: ['result'],
 })
+export const Reload = z
+  .object({ applied: z.array(z.string()), needs_restart: z.array(z.string()), error: z.string().optional() })
+  .openapi('Reload')
 const params = z.object({ camera: z.string().openapi({ param: { name: 'camera', in: 'path' }, example: 'front' }) })
 const noCamera = refusal('There is no such camera, or it has given nothing yet.')
 
@@ -224,9 +227,6 @@ export function serveApi(site: Site, around: ApiSurroundings): void {
     (context) => context.json(asyncApi({ config: config(), broker, page: context.req.url }) as Record<string, never>, 200),
   )
 
-  const Reload = z
-    .object({ applied: z.array(z.string()), needs_restart: z.array(z.string()), error: z.string().optional() })
-    .openapi('Reload')
   site.openapi(
     createRoute({
       method: 'post',

@@ -34,11 +34,14 @@ const isReading = (method: string) => method === 'GET' || method === 'HEAD'
 /** What tells nothing of the cameras: the page, which asks to sign in, and whether the agent is well. */
 const forAll = /^\/(|favicon\.ico|healthz|readyz|dashboard\/([\w-]+\/)?[\w-]+\.\w+|edge-agent\/wire\.js)$/
 
+/** What tells of the machine and its settings. */
+const ofOperators = ['/api/config', '/api/setup', '/api/devices']
+
 /** The least that may send such a request; undefined: anybody. What is not named here is closed. */
 function needed(method: string, path: string): Role | undefined {
   if (path === '/api/session') return method === 'POST' ? undefined : 'viewer' // who is in may ask and go
   if (isReading(method) && forAll.test(path)) return undefined
-  return isReading(method) && path !== '/api/config' ? 'viewer' : 'operator'
+  return isReading(method) && !ofOperators.includes(path) ? 'viewer' : 'operator'
 }
 
 /** The check of a server that listens on `host` and is known under `names`. */

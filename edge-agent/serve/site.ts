@@ -21,6 +21,7 @@ import { serveDocument } from './openapi.ts'
 import { servePage } from './page.ts'
 import { problem, problemText, problemType } from './problem.ts'
 import { keepRoom, patience } from './room.ts'
+import { type Setup, serveSetup } from './setup.ts'
 import { keepCertificate } from './tls.ts'
 
 export interface Site {
@@ -36,6 +37,7 @@ export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold
   metrics: Metrics
   hardFrames: HardFrames
   history: History
+  setup: Setup
   log: Log
 }
 
@@ -92,6 +94,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   serveApi(site, { ...around, config: () => running, hold: door.hold })
   serveHardFrames(site, around.hardFrames, (name) => known.statuses().some(({ camera }) => camera === name))
   serveHistory(site, around.history)
+  serveSetup(site, around.setup, () => running)
   serveDocument(site)
   servePage(site)
 

@@ -9,18 +9,20 @@ import { recordingsFolder } from '../record/recorder.ts'
 import { stateFolder } from '../state.ts'
 import { topics } from '../wire.ts'
 import type { Config } from './config.ts'
-import { ConfigError, configPath, readConfig } from './read-config.ts'
+import { ConfigError } from './read-config.ts'
 import { withoutSecrets } from './redact.ts'
+import { readSettings, settingsPlace } from './settings-file.ts'
 import { warningsOf } from './warnings.ts'
 
 /** Exit code 2 where the agent would not run so, as at its start. */
 export async function check(words: string[]): Promise<void> {
   const { file, flags } = readCommand(words[0] && !words[0].startsWith('-') ? ['--config', ...words] : words)
   try {
-    const config = await readConfig(file, process.env, flags)
+    const place = settingsPlace(file, process.env, flags)
+    const config = await readSettings(place, process.env, flags)
     const [faults, model] = await faultsOf(config)
     for (const [what, text] of plan(config, model)) console.log(`${what.padEnd(12)}${text}`)
-    for (const warning of warningsOf(config, file && configPath(file, process.env))) console.log(`warning     ${warning}`)
+    for (const warning of warningsOf(config, place.path)) console.log(`warning     ${warning}`)
     if (!faults.length) return console.log('The settings are right.')
     throw new ConfigError(faults.join('\n'))
   } catch (error) {

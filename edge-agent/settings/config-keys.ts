@@ -59,6 +59,7 @@ export const settings: Setting[] = allKeys()
       flag: `--${key}`,
       read: (text) => {
         if (schema instanceof z.ZodString || schema instanceof z.ZodEnum) return text
+        if (schema instanceof z.ZodBoolean && /^(true|false)$/.test(text)) return text === 'true'
         if (schema instanceof z.ZodArray) return text.split(',').filter(Boolean)
         return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
       },

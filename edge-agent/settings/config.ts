@@ -178,6 +178,7 @@ export const Config = z
           )
           .max(100)
           .default([]),
+        pipelines: z.boolean().default(false),
       })
       .prefault({}),
     gps: z

@@ -21,12 +21,13 @@ type Tree = Record<string, unknown>
 type Origins = Map<string, string>
 
 interface File {
-  name: string
+  /** Left out, errors tell keys without their places in the text. */
+  name?: string
   text: string
 }
 
 interface Source {
-  name: string
+  name: string | undefined
   document: Document
   lines: LineCounter
 }
@@ -49,18 +50,28 @@ function parse(file: File | undefined, env: NodeJS.ProcessEnv, flags: string[]) 
   return { config: parsed.data, where: (path: PropertyKey[]) => locate(path, source, origins, false) }
 }
 
-/**
- * Reads `file` (undefined: none), the passwords in files of their own, and resolves the paths: from the file's own folder,
- * or else from the working directory. systemd's credentials come first where a secret is asked for.
- */
+/** Reads `file` (undefined: none) and what it names, as `settle` does. */
 export async function readConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: string[]): Promise<Config> {
   const path = file && configPath(file, env)
-  const text = path
-    ? await readFile(path, 'utf8').catch((cause: Error) => {
-        throw new ConfigError(`The config file ${file} cannot be read: ${cause.message}`, { cause })
-      })
-    : undefined
-  const { config, where } = parse(path && text !== undefined ? { name: basename(path), text } : undefined, env, flags)
+  if (!path) return settle(undefined, undefined, env, flags)
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    throw new ConfigError(`The config file ${file} cannot be read: ${cause.message}`, { cause })
+  })
+  return settle(path, { name: basename(path), text }, env, flags)
+}
+
+/**
+ * The settings of a text that stands, or is to stand, at `path`. Reads the passwords in files of their own and resolves the
+ * paths: from the file's own folder, or else from the working directory. systemd's credentials come first where a secret is
+ * asked for.
+ */
+export async function settle(
+  path: string | undefined,
+  file: File | undefined,
+  env: NodeJS.ProcessEnv,
+  flags: string[],
+): Promise<Config> {
+  const { config, where } = parse(file, env, flags)
   const folders = [path && dirname(path), process.cwd()]
   config.bundle = find(config.bundle, folders)
   if (config.record.folder) config.record.folder = find(config.record.folder, folders)
@@ -114,7 +125,7 @@ function find(path: string, folders: (string | undefined)[]): string {
   return places.find((place) => existsSync(place)) ?? places[0] ?? path
 }
 
-function openDocument(name: string, text: string): Source {
+function openDocument(name: string | undefined, text: string): Source {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   if (document.errors.length)
@@ -155,6 +166,12 @@ function applyFlags(tree: Tree, origins: Origins, flags: string[]) {
     if (setting) set(tree, setting.path, setting.read(text), origins, flag)
     else setSource(tree, text, origins, flag)
   }
+}
+
+/** What names the one camera that stands for those of the file; undefined where nothing does. */
+export function sourceOrigin(env: NodeJS.ProcessEnv, flags: readonly string[]): string | undefined {
+  if (flags.some((flag) => /^--source(=|$)/.test(flag))) return '--source'
+  return env.ROADMASK_SOURCE ? 'ROADMASK_SOURCE' : undefined
 }
 
 function set(tree: Tree, path: string[], value: unknown, origins: Origins, origin: string) {
@@ -221,7 +238,7 @@ function expected(issue: z.core.$ZodIssue): string {
 function locate(path: PropertyKey[], source: Source | undefined, origins: Origins, key: boolean): string {
   const origin = origins.get(path.join('.'))
   if (origin) return `${origin}: `
-  if (!source) return ''
+  if (!source?.name) return ''
   for (let length = path.length; length >= 0; length--) {
     const parent = length ? source.document.getIn(path.slice(0, length - 1), true) : undefined
     const holder = length === 1 ? source.document.contents : parent

@@ -1,6 +1,6 @@
 // New settings for an agent that runs: what can change at once does, for the rest it is said that it takes a restart. A file
 // with a mistake in it changes nothing.
-import { closeSync, type FSWatcher, openSync, readFileSync, realpathSync, watch } from 'node:fs'
+import { closeSync, existsSync, type FSWatcher, openSync, readFileSync, realpathSync, watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -30,8 +30,8 @@ export interface Reloading {
 }
 
 export interface ReloadSurroundings {
-  /** The config file, where there is one. */
-  file: string | undefined
+  /** The config file, which need not be there yet. */
+  file: string
   /** Reads the settings as at the start, from the same file, environment and flags. Throws where they do not fit. */
   read(): Promise<Config>
   /** Makes the agent run so. */
@@ -102,8 +102,7 @@ export function startReloading(config: Config, { file, read, apply, log, systemd
     process.on('exit', () => process.kill(process.pid, 'SIGKILL')) // Node crashes where it cannot reset its terminal
     hungUp()
   })
-  const unwatch = file === undefined ? () => {} : watchFile(file, log, inTurn)
-  return { reload: inTurn, stop: unwatch }
+  return { reload: inTurn, stop: watchFile(file, log, inTurn) }
 }
 
 /** SIGHUP has two meanings. A service has no terminal, and a person's is there unless it was closed. */
@@ -156,7 +155,8 @@ const settleMs = 250
  * its place. Returns how to end that.
  */
 function watchFile(file: string, log: Log, changed: () => void): () => void {
-  let known = readFileSync(file, 'utf8')
+  const isThere = existsSync(file)
+  let known = isThere ? readFileSync(file, 'utf8') : ''
   let seen = known
   let timer: NodeJS.Timeout | undefined
   const look = () => (timer ??= setTimeout(check, settleMs))
@@ -173,7 +173,7 @@ function watchFile(file: string, log: Log, changed: () => void): () => void {
     changed()
   }
 
-  const folders = new Set([dirname(file), dirname(realpathSync(file))])
+  const folders = new Set([dirname(file), dirname(isThere ? realpathSync(file) : file)])
   const watchers: FSWatcher[] = []
   for (const folder of folders) {
     const unwatched = (error: unknown) =>

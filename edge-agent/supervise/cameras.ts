@@ -8,6 +8,8 @@ import type { Switches } from './switches.ts'
 export interface CameraList {
   all(): readonly Camera[]
   has(name: string): boolean
+  /** Settings of those that are switched on. */
+  playing(): CameraConfig[]
   /** Runs what the settings name, now or from now on. */
   run(config: Pick<Config, 'cameras' | 'preview'>, on: CameraListener): Promise<void>
   setEnabled(name: string, enabled: boolean): void
@@ -54,6 +56,7 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
   return {
     all: () => running.map(({ camera }) => camera),
     has: (name) => running.some(({ camera }) => camera.name === name),
+    playing: () => running.filter(({ camera }) => camera.status().state !== 'disabled').map(({ config }) => config),
     async run({ cameras, preview }, on) {
       const before = new Map(running.map((one) => [one.config.name, one]))
       const stays = (config: CameraConfig) => {

@@ -410,7 +410,7 @@ http: { host: 0.0.0.0 }\ncameras: [{ name: front, source: test }]`
     const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     const { site, access } = await open('http: { host: 0.0.0.0 }')
     const config = parseConfig({ name: 'a.yaml', text: 'mqtt: { url: mqtt://10.0.0.2 }' }, {}, [])
-    const places = { page: site, broker: 'mqtt://10.0.0.2', model: 'm', access, file: undefined }
+    const places = { page: site, broker: 'mqtt://10.0.0.2', model: 'm', access, file: '/nowhere.yaml' }
     await greet(openLog('fatal'), config, places)
     expect(String(said.mock.calls)).toContain('Sign in with it on the page')
     expect(String(said.mock.calls)).not.toContain('broker')

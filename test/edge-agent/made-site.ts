@@ -1,5 +1,5 @@
 // The agent's HTTP server for real, over made messages.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type HardFrames, keepHardFrames } from '../../edge-agent/collect/hard-frames.ts'
@@ -14,7 +14,9 @@ import { openSite, type Site } from '../../edge-agent/serve/site.ts'
 import type { Config } from '../../edge-agent/settings/config.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import type { Reloaded } from '../../edge-agent/settings/reload.ts'
+import { openSettingsFile } from '../../edge-agent/settings/settings-file.ts'
 import { makePainter, type Painter } from '../../edge-agent/supervise/painter.ts'
+import { cameraTests } from '../../edge-agent/supervise/try-camera.ts'
 import { type MaskMessage, type Stats, wireVersion } from '../../edge-agent/wire.ts'
 import { maskOf, outputStats, statusOf } from './made-messages.ts'
 
@@ -85,6 +87,17 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))
   const hardFrames = keepHardFrames(config, { state, classes, wantPicture() {}, log })
   const history = keepHistory(config, { state, painter, wantPicture() {}, log })
+  const input = { width: 96, height: 64, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
+  const setup = {
+    file: openSettingsFile({
+      place: { path: join(state, 'agent.yaml'), named: false },
+      env,
+      flags: [],
+      reload: async () => now.reloaded,
+    }),
+    play: cameraTests({ input, playing: () => [], log }),
+  }
+  await writeFile(setup.file.path, text || 'cameras: [{ name: front, source: test }, { name: rear, source: test }]\n')
   const site = await openSite(config, {
     known,
     metrics,
@@ -96,6 +109,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     broker: 'mqtt://u:p@10.0.0.2',
     setEnabled,
     reload: async () => now.reloaded,
+    setup,
     log,
   })
   return {

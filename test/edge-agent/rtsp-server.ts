@@ -20,10 +20,16 @@ function findPython(): string {
   throw new Error('install gir1.2-gst-rtsp-server-1.0 and python3-gi')
 }
 
-/** Serves a white picture of a size at rtsp://127.0.0.1:PORT/stream. */
-export async function startRtsp(port: number, width: number, height: number, encoder = h264): Promise<RtspServer> {
+/** Serves a white picture of a size at rtsp://127.0.0.1:PORT/stream, to everybody or to who has a name and a password. */
+export async function startRtsp(
+  port: number,
+  width: number,
+  height: number,
+  encoder = h264,
+  person: [user: string, password: string] | [] = [],
+): Promise<RtspServer> {
   const pipeline = `videotestsrc is-live=true pattern=white ! video/x-raw,format=I420,width=${width},height=${height},framerate=15/1 ! ${encoder}`
-  const server = spawn(findPython(), [join(import.meta.dirname, 'rtsp-server.py'), String(port), pipeline], {
+  const server = spawn(findPython(), [join(import.meta.dirname, 'rtsp-server.py'), String(port), pipeline, ...person], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(server.stdout!, 'data')

@@ -21,6 +21,8 @@ export interface RunningAgent {
   log: LogLine[]
   /** What it wrote to standard error. */
   complaints: string[]
+  /** Its config file. */
+  file: string
   /** Puts another config file in the place of its own, as an editor does. */
   save(config: string): Promise<void>
   /** Ids of its running children whose module is so named. */
@@ -65,7 +67,7 @@ export async function runAgent(config: string, flags: string[] = [], env: Record
     await writeFile(`${file}.new`, text)
     await rename(`${file}.new`, file)
   }
-  return { process: agent, log, complaints, ended, save }
+  return { process: agent, log, complaints, ended, file, save }
 }
 
 /** Starts an agent and waits until it listens. */
@@ -74,7 +76,7 @@ export async function startAgent(
   flags: string[] = [],
   env: Record<string, string> = {},
 ): Promise<RunningAgent> {
-  const { process: agent, log, complaints, ended, save } = await runAgent(config, flags, env)
+  const { process: agent, log, complaints, ended, file, save } = await runAgent(config, flags, env)
   const listening = () => log.find(({ msg }) => msg === 'listening')
   await vi.waitUntil(() => listening() || agent.exitCode !== null, { timeout: 20_000 })
   const places = listening()
@@ -86,6 +88,7 @@ export async function startAgent(
     mqtt: String(places.mqtt).split(' ')[0]!,
     log,
     complaints,
+    file,
     save,
     children: (module) => childrenOf(agent.pid!).filter((pid) => commandOf(pid).includes(`/${module}.js`)),
     async watch() {
