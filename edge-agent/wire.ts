@@ -55,6 +55,14 @@ export interface ZoneFact {
   road_percent: number | null
   /** Whether it held too little road for long enough, and since then not enough for long enough. */
   blocked: boolean
+  /** What is seen speaks for the other state, but not yet for long enough. */
+  pending?: true
+}
+
+/** Where a zone lies. */
+export interface ZoneShape {
+  name: string
+  polygon: Point[]
 }
 
 /** Run-length encoding of the pixels that are road, as COCO has it and pycocotools reads it. */
@@ -317,13 +325,17 @@ export function topics(prefix: string, device: string) {
   }
 }
 
-/** First thing a WebSocket client hears. */
+/** First thing a WebSocket client hears, and again when the settings change. */
 export interface Hello {
   type: 'hello'
   version: typeof wireVersion
   device: string
   model: string
   cameras: CameraStatus[]
+  /** By camera, of those that have some. */
+  zones: Record<string, ZoneShape[]>
+  /** Whether hard frames are kept, so that an operator can ask for one. */
+  collecting: boolean
 }
 
 /** Text messages of the WebSocket at `/ws`. Masks come as binary messages, see `packMask`. */

@@ -1,6 +1,7 @@
 // A frame on a canvas: the mask's PNG becomes a road layer and an outline in mask pixels, laid over the camera's picture
-// where `region` says that the model looked. Knows no socket and no page.
-import type { MaskMessage, Result } from '../../edge-agent/wire.ts'
+// where `region` says that the model looked. Runs in a worker (paint-worker.ts) and knows no socket and no page.
+import type { MaskMessage, Result, ZoneShape } from '../../edge-agent/wire.ts'
+import { drawFreeSpace, drawZones } from './overlay.ts'
 
 /** What is shown: the picture with the road tinted, with its outline only, the mask alone, or the picture alone. */
 export type Mode = 'tint' | 'outline' | 'mask' | 'picture'
@@ -15,7 +16,8 @@ export interface Frame {
   classes: ImageBitmap
   /** Opaque where there is road; in mask pixels, as `edge` is. */
   road: OffscreenCanvas
-  edge: Path2D
+  /** Found when it is first wanted: that takes as long as all the rest. */
+  edge(): Path2D
   close(): void
 }
 
@@ -27,6 +29,10 @@ export interface Look {
   tint: string
   /** Canvas pixels per CSS pixel, for widths of lines. */
   scale: number
+  /** Zones of the camera, drawn with the state that the frame's facts give them. */
+  zones: readonly ZoneShape[]
+  /** Whether the end of the free way is drawn. */
+  space: boolean
 }
 
 type Pixels = { width: number; height: number; data: Uint8ClampedArray }
@@ -47,7 +53,8 @@ export async function decodeFrame({ result, mask, picture }: MaskMessage): Promi
   const inside = roadPixels(pixels, mask, result)
   for (let i = 0; i < inside.length; i++) pixels.data[4 * i + 3] = inside[i] ? 255 : 0
   context.putImageData(pixels, 0, 0)
-  const edge = new Path2D(edgePath(inside, width, height))
+  let found: Path2D | undefined
+  const edge = () => (found ??= new Path2D(edgePath(inside, width, height)))
   const close = () => {
     classes.close()
     photo?.close()
@@ -148,13 +155,19 @@ export function placeRegion(result: Result, canvas: { width: number; height: num
 }
 
 /** Draws a frame over the whole canvas, whose shape is the camera's. */
-export function drawFrame(canvas: HTMLCanvasElement, { result, picture, classes, road, edge }: Frame, look: Look): void {
-  const context = context2d(canvas.getContext('2d'))
-  const { width, height } = canvas
-  const place = placeRegion(result, canvas)
-  const mode = picture ? look.mode : 'mask'
+export function drawFrame(canvas: OffscreenCanvas, frame: Frame, look: Look): void {
+  const context = context2d(canvas.getContext('2d', { alpha: false }))
   context.reset()
-  context.imageSmoothingQuality = 'high'
+  drawRoad(context, frame, look)
+  context.globalAlpha = 1
+  drawZones(context, frame.result, look)
+  if (look.space) drawFreeSpace(context, frame.result, look.scale)
+}
+
+function drawRoad(context: OffscreenCanvasRenderingContext2D, { result, picture, classes, road, edge }: Frame, look: Look) {
+  const { width, height } = context.canvas
+  const place = placeRegion(result, context.canvas)
+  const mode = picture ? look.mode : 'mask'
   context.fillStyle = '#06080a'
   context.fillRect(0, 0, width, height)
   if (picture && mode !== 'mask') context.drawImage(picture, 0, 0, width, height)
@@ -181,7 +194,7 @@ export function drawFrame(canvas: HTMLCanvasElement, { result, picture, classes,
   }
   const [x, y, w, h] = place
   const line = new Path2D()
-  line.addPath(edge, new DOMMatrix([w / result.width, 0, 0, h / result.height, x, y]))
+  line.addPath(edge(), new DOMMatrix([w / result.width, 0, 0, h / result.height, x, y]))
   context.globalAlpha = Math.min(1, (mode === 'tint' ? 1.5 : 2) * look.opacity)
   context.lineCap = 'round'
   if (mode === 'outline') {

@@ -1,9 +1,11 @@
 // The live view: a tile for each camera that the agent names, in a grid or one in full, with the controls of how they are drawn
 // and a list of what happened.
-import type { CameraEvent, CameraStatus, Stats } from '../../edge-agent/wire.ts'
+import type { CameraEvent, CameraStatus, Hello, Stats } from '../../edge-agent/wire.ts'
 import { recall, remember } from '../ui/choices.ts'
+import { confirmed } from '../ui/dialog.ts'
 import { byId, say } from '../ui/dom.ts'
 import { clock, duration, number } from '../ui/numbers.ts'
+import { toast, toastFault } from '../ui/toast.ts'
 import type { Around, View } from '../ui/view.ts'
 import { type Mode, modes } from './draw.ts'
 import { RoadView } from './road-view.ts'
@@ -24,15 +26,19 @@ const eventTexts: Record<CameraEvent['type'], string> = {
 
 const addressOf = (camera: string) => `#camera/${encodeURIComponent(camera)}`
 
-export function openView({ agent, announce }: Around): View {
+export function openView({ agent, api, announce, isOperator }: Around): View {
   const grid = byId('cameras')
   const tools = byId<HTMLFormElement>('tools')
   const slider = byId<HTMLInputElement>('opacity')
   const radios = [...tools.querySelectorAll<HTMLInputElement>('input[name=mode]')]
+  const boxes = [...tools.querySelectorAll<HTMLInputElement>('input[type=checkbox]')]
   const look: { mode: Mode; opacity: number } = {
     mode: modes.find((known) => known === recall('mode')) ?? 'tint',
     opacity: Number(recall('opacity') ?? 0.45) || 0,
   }
+  /** Whether zones and the end of the free way are drawn. */
+  const drawn = { zones: recall('zones') !== 'no', space: recall('space') === 'yes' }
+  let hello: Pick<Hello, 'zones' | 'collecting'> = { zones: {}, collecting: false }
   /** Name of the camera in full view, where the address names one. */
   let named = ''
   let watching: (() => void) | undefined
@@ -43,14 +49,21 @@ export function openView({ agent, announce }: Around): View {
     slider.value = String(Math.round(100 * look.opacity))
     slider.disabled = look.mode === 'mask' || look.mode === 'picture'
     say(byId('opacity-text'), `${slider.value} %`)
-    for (const tile of tiles()) {
-      Object.assign(tile, look)
-      tile.redraw()
-    }
+    for (const box of boxes) box.checked = drawn[box.name as keyof typeof drawn]
+    for (const tile of tiles()) dress(tile)
+  }
+  function dress(tile: RoadView) {
+    const zones = drawn.zones ? (hello.zones[tile.camera] ?? []) : []
+    Object.assign(tile, look, { zones, space: drawn.space })
+    tile.redraw()
   }
   tools.oninput = () => {
     look.mode = modes.find((known) => radios.some(({ checked, value }) => checked && value === known)) ?? 'tint'
     look.opacity = Number(slider.value) / 100
+    for (const { name, checked } of boxes) {
+      drawn[name as keyof typeof drawn] = checked
+      remember(name, checked ? 'yes' : 'no')
+    }
     remember('mode', look.mode)
     remember('opacity', String(look.opacity))
     applyLook()
@@ -72,14 +85,32 @@ export function openView({ agent, announce }: Around): View {
     const known = tiles().find((tile) => tile.camera === camera)
     if (known) return known
     const tile = new RoadView()
-    Object.assign(tile, { camera }, look)
+    tile.camera = camera
     tile.onCondition = ({ title, detail }) => agent.link().state === 'open' && announce(`${camera}: ${title}. ${detail}`)
     grid.append(tile)
     tile.link(agent.link())
-    tile.querySelector('button')?.addEventListener('click', () => {
+    dress(tile)
+    tile.stage.onclick = () => {
       location.hash = tile.dataset.full === undefined ? addressOf(camera) : ''
-    })
+    }
+    tile.actions.switch.onclick = () => switchCamera(tile)
+    tile.actions.keep.onclick = () => keepFrame(camera)
     return tile
+  }
+
+  async function switchCamera({ camera, enabled }: RoadView) {
+    const text = 'It gives no masks to anybody until it is switched on again.'
+    if (enabled && !(await confirmed({ title: `Switch ${camera} off?`, text, yes: 'Switch off' }))) return
+    await api
+      .send<CameraStatus>('POST', `api/cameras/${encodeURIComponent(camera)}/enabled`, { enabled: !enabled })
+      .catch(toastFault(`${camera} could not be switched ${enabled ? 'off' : 'on'}`))
+  }
+
+  async function keepFrame(camera: string) {
+    await api
+      .send('POST', `api/cameras/${encodeURIComponent(camera)}/keep`)
+      .then(() => toast(`A frame of ${camera} is kept among the hard frames`))
+      .catch(toastFault('The frame could not be kept'))
   }
 
   /** Full view of the camera that the address names, or of the only one; else all of them in as square a grid as can be. */
@@ -92,10 +123,10 @@ export function openView({ agent, announce }: Around): View {
     byId('empty').hidden = all.length > 0
     for (const tile of all) {
       tile.toggleAttribute('data-full', tile === full)
-      const button = tile.querySelector('button')
-      if (!button) continue
-      button.disabled = all.length === 1
-      button.setAttribute('aria-label', tile === full ? 'Show all cameras' : `Show camera ${tile.camera} in full`)
+      tile.stage.disabled = all.length === 1
+      tile.stage.setAttribute('aria-label', tile === full ? 'Show all cameras' : `Show camera ${tile.camera} in full`)
+      tile.actions.all.hidden = !isOperator()
+      tile.actions.keep.hidden = !hello.collecting
     }
     if (!watching) return
     watching()
@@ -115,12 +146,14 @@ export function openView({ agent, announce }: Around): View {
       const at = all.findIndex((tile) => tile.dataset.full !== undefined)
       const next = all[(at + step) % all.length]
       location.hash = addressOf(next?.camera ?? '')
-      next?.querySelector('button')?.focus()
+      next?.stage.focus()
     }
   })
 
-  function onStats({ compute, uptime_s, memory_mib }: Stats) {
+  function onStats(stats: Stats) {
+    const { compute, uptime_s, memory_mib } = stats
     const memory = Object.values(memory_mib).reduce((sum, mib) => sum + mib, 0)
+    for (const tile of tiles()) tile.stats(stats)
     say(byId('agent'), `${compute.toUpperCase()}, up ${duration(1000 * uptime_s)}, ${number(memory)} MiB`)
   }
   const onStatus = (status: CameraStatus) => tileOf(status.camera).status(status)
@@ -133,11 +166,14 @@ export function openView({ agent, announce }: Around): View {
       if (link.state !== 'connecting') lost = link.state === 'broken'
       for (const tile of tiles()) tile.link(link)
     },
-    hello({ cameras }) {
+    hello(told) {
+      const { cameras } = told
+      hello = told
       const names = cameras.map(({ camera }) => camera)
       for (const tile of tiles()) if (!names.includes(tile.camera)) tile.remove()
       cameras.forEach(onStatus)
       if (!names.length) say(byId('empty'), 'The agent has no camera: name one in its config file')
+      tiles().forEach(dress)
       arrange()
     },
     status: onStatus,

@@ -1,12 +1,13 @@
-// <road-view>: one camera's picture with its mask and its facts. It is fed by `receive`, `status` and `link`, and brought
+// <road-view>: one camera's picture with its mask and its facts. It is fed by `receive`, `status`, `stats` and `link`, and brought
 // up to date by `tick`; it opens no socket. Its markup is the template #road-view in index.html.
-import type { CameraStatus, MaskMessage, Result } from '../../edge-agent/wire.ts'
+import type { CameraStatus, MaskMessage, Result, Stats, ZoneShape } from '../../edge-agent/wire.ts'
 import type { Link } from '../connection.ts'
 import { say } from '../ui/dom.ts'
-import { number, percent } from '../ui/numbers.ts'
 import { type Condition, cameraCondition } from './condition.ts'
-import { decodeFrame, drawFrame, type Frame, type Mode } from './draw.ts'
-import { axisTop, lastMinute, sparkline } from './minute.ts'
+import type { Mode } from './draw.ts'
+import { type FactsPanel, openFacts } from './facts-panel.ts'
+import { lastMinute } from './minute.ts'
+import { type Brush, takeBrush } from './painter.ts'
 
 type Known = { message: MaskMessage; arrivedMs: number }
 
@@ -22,6 +23,10 @@ export class RoadView extends HTMLElement {
 
   /** [config] Colour of the road: any CSS colour. */
   tint = '#1fe5c3'
+
+  /** [config] Zones that are drawn, and whether the end of the free way is; call `redraw` after a change. */
+  zones: readonly ZoneShape[] = []
+  space = false
 
   /** [config] A picture older than this is stale, or than three times the usual pause between pictures if that is longer. */
   staleMs = 3000
@@ -41,34 +46,47 @@ export class RoadView extends HTMLElement {
   /** [info] The facts of the mask on the screen; with a picture it is that picture's own. */
   shown: Result | undefined
 
-  /** [info] Pictures that were overtaken by a newer one before this page could draw them. */
+  /** [info] Pictures that were overtaken by a newer one before this page could draw them, and those that were drawn. */
   skipped = 0
+  drawn = 0
 
   #link: Link = { state: 'paused' }
   #status: CameraStatus | undefined
+  #stats: Stats | undefined
   #minute = lastMinute()
   #firstMs: number | undefined
   #newest: Known | undefined
   #newestPair: Known | undefined
-  #drawn: Known | undefined
-  #frame: Frame | undefined
-  #decoding = false
+  #shown: Known | undefined
+  #screenMs: number | undefined
+  #brush: Brush | undefined
+  #painting = false
+  /** The look has changed since the frame on the screen was drawn. */
+  #stale = false
   #visible = true
   #fault = ''
   #pairPauseMs = 0
   #secondDrawn = 0
+  #size = { width: 0, height: 0 }
   #parts = new Map<string, HTMLElement>()
+  #panel: FactsPanel | undefined
   #observers: (ResizeObserver | IntersectionObserver)[] = []
 
   connectedCallback(): void {
     const template = document.querySelector<HTMLTemplateElement>('template#road-view')
     if (!template) throw new Error('Expected a <template id="road-view"> in the page, found none')
     this.replaceChildren(template.content.cloneNode(true))
-    for (const part of this.querySelectorAll<HTMLElement>('[data-part]')) this.#parts.set(part.dataset.part ?? '', part)
+    this.#parts = new Map([...this.querySelectorAll<HTMLElement>('[data-part]')].map((part) => [part.dataset.part ?? '', part]))
+    this.#panel = openFacts(this.camera, (name) => this.#part(name))
+    this.#brush = takeBrush()
     this.setAttribute('role', 'group')
     this.setAttribute('aria-label', `Camera ${this.camera}`)
     this.#say('name', this.camera)
-    const resized = new ResizeObserver(() => this.redraw())
+    const resized = new ResizeObserver(([entry]) => {
+      if (!entry) return
+      this.#size = entry.contentRect
+      this.redraw()
+    })
     resized.observe(this.#part('canvas'))
     // A tile that is scrolled away or hidden behind the full view decodes nothing.
     const seen = new IntersectionObserver((entries) => {
@@ -81,8 +99,8 @@ export class RoadView extends HTMLElement {
 
   disconnectedCallback(): void {
     for (const observer of this.#observers) observer.disconnect()
-    this.#frame?.close()
-    this.#frame = this.#drawn = undefined
+    this.#brush?.forget()
+    this.#shown = undefined
   }
 
   /** Takes a mask: counts its facts, and shows it with its picture. One without a picture leaves the last pair in place. */
@@ -96,7 +114,7 @@ export class RoadView extends HTMLElement {
     if (message.picture.length) {
       if (this.#newestPair) {
         this.#pairPauseMs = Math.min(60_000, arrivedMs - this.#newestPair.arrivedMs)
-        if (this.#newestPair !== this.#drawn && this.mode !== 'mask') this.skipped++
+        if (this.#newestPair !== this.#shown && this.mode !== 'mask' && this.#visible) this.skipped++
       }
       this.#newestPair = this.#newest
     }
@@ -105,6 +123,26 @@ export class RoadView extends HTMLElement {
 
   status(status: CameraStatus): void {
     this.#status = status
+    this.#say('switch', this.enabled ? 'Switch off' : 'Switch on')
+  }
+
+  /** [info] Whether the camera is switched on. */
+  get enabled(): boolean {
+    return this.#status?.state !== 'disabled'
+  }
+
+  /** [info] The picture, which is a button. */
+  get stage(): HTMLButtonElement {
+    return this.#part('stage') as HTMLButtonElement
+  }
+
+  /** [info] Buttons for whoever may press them: all of them, to switch the camera on or off, to keep a frame. */
+  get actions(): Record<'all' | 'switch' | 'keep', HTMLElement> {
+    return { all: this.#part('actions'), switch: this.#part('switch'), keep: this.#part('keep') }
+  }
+
+  stats(stats: Stats): void {
+    this.#stats = stats
   }
 
   link(link: Link): void {
@@ -112,26 +150,16 @@ export class RoadView extends HTMLElement {
     if (link.state !== 'open') this.#pairPauseMs = 0
   }
 
-  /** Draws the frame on the screen again, with the mode, opacity and size of now. */
+  /** Draws the frame on the screen again, with the mode, opacity, overlays and size of now. */
   redraw(): void {
-    const wanted = this.#wanted()
-    if (wanted !== this.#drawn) void this.#show()
-    if (!this.#frame) return
-    const canvas = this.#part('canvas') as HTMLCanvasElement
-    const { camera_width, camera_height } = this.#frame.result
-    const scale = Math.min(2, devicePixelRatio)
-    const fit = Math.min(canvas.clientWidth / camera_width, canvas.clientHeight / camera_height) * scale
-    const width = Math.max(1, Math.round(camera_width * fit))
-    const height = Math.max(1, Math.round(camera_height * fit))
-    if (canvas.width !== width) canvas.width = width
-    if (canvas.height !== height) canvas.height = height
-    drawFrame(canvas, this.#frame, { mode: this.mode, opacity: this.opacity, tint: this.tint, scale })
+    this.#stale = true
+    void this.#show()
   }
 
   /** Brings texts, condition and, once a second, sparklines up to date. */
   tick(nowMs: number): void {
     void this.#show()
-    const ageMs = this.#drawn && nowMs - this.#drawn.arrivedMs + this.#drawn.message.result.age_ms
+    const ageMs = this.#shown && nowMs - this.#shown.arrivedMs + this.#shown.message.result.age_ms
     const condition = cameraCondition({
       link: this.#link,
       status: this.#status,
@@ -142,80 +170,28 @@ export class RoadView extends HTMLElement {
     })
     const before = this.condition.kind
     this.condition = condition
-    this.dataset.condition = condition.kind
+    if (this.dataset.condition !== condition.kind) this.dataset.condition = condition.kind
     this.#say('state', condition.word)
     this.#say('title', condition.title)
     this.#say('detail', condition.detail)
     if (condition.kind !== before) this.onCondition(condition)
 
-    const live = condition.kind === 'live'
-    const rate = this.#minute.rate(nowMs)
-    const latencyMs = this.#minute.latencyMs(nowMs)
-    this.#say('road', this.result ? percent(this.result.road_percent) : '–')
-    this.#say('rate', live || rate ? number(rate, 1) : '–')
-    this.#say('latency', latencyMs === undefined ? '–' : number(latencyMs))
-    this.#say('age', ageMs === undefined ? '–' : number(ageMs / 1000, ageMs < 9950 ? 1 : 0))
+    if (!this.#visible) return
+    const shown = {
+      nowMs,
+      minute: this.#minute,
+      result: this.result,
+      live: condition.kind === 'live',
+      ageMs,
+      screenMs: this.#screenMs,
+      skipped: this.skipped,
+      stats: this.#stats,
+    }
+    this.#panel?.figures(shown)
     const second = Math.floor(nowMs / 1000)
     if (second === this.#secondDrawn) return
     this.#secondDrawn = second
-    this.#trend('road', nowMs)
-    this.#trend('latency', nowMs)
-    this.#details()
-  }
-
-  /** The last minute as a line, and its range in words. */
-  #trend(what: 'road' | 'latency', nowMs: number): void {
-    const road = what === 'road'
-    const fact = road ? 'roadPercent' : 'latencyMs'
-    const series = this.#minute.series(nowMs, fact, road ? 'mean' : 'max')
-    const { line, area } = sparkline(series, road ? Math.min(100, axisTop(series, 50)) : axisTop(series, 50))
-    this.#part(`${what}-line`).setAttribute('d', line)
-    this.#part(`${what}-area`).setAttribute('d', area)
-    const range = this.#minute.range(nowMs, fact)?.map((value) => (road ? percent(value) : number(value)))
-    this.#say(`${what}-range`, range ? `${[...new Set(range)].join(' – ')} ${road ? '%' : 'ms'} last minute` : '')
-  }
-
-  /** What only the full view has room for. */
-  #details(): void {
-    const { result } = this
-    if (!result) return
-    const [x, y, width, height] = result.region
-    const facts: Record<string, string> = {
-      Confidence: `${number(100 * result.confidence, 1)} %`,
-      Camera: `${result.camera_width} × ${result.camera_height}`,
-      'Model sees': `${width} × ${height} at ${x}, ${y}`,
-      Mask: `${result.width} × ${result.height}, ${result.classes.length} classes`,
-      Frame: number(result.frame),
-      'Dropped by the agent': number(result.dropped),
-      'Not drawn here': number(this.skipped),
-      Model: result.model,
-    }
-    for (const [name, text] of Object.entries(facts)) {
-      if (!this.#parts.has(name)) {
-        const row = this.#add('details', 'div')
-        this.#add(row, 'dt').textContent = name
-        this.#parts.set(name, this.#add(row, 'dd'))
-      }
-      this.#say(name, text)
-    }
-    const stages = Object.entries(result.timings_ms)
-    const sum = stages.reduce((total, [, ms]) => total + ms, 0) || 1
-    for (const [name, ms] of stages) {
-      if (!this.#parts.has(name)) {
-        const row = this.#add('stages', 'tr')
-        this.#add(row, 'th').textContent = name
-        this.#parts.set(name, this.#add(row, 'td'))
-        this.#parts.set(`${name}-bar`, this.#add(this.#add(row, 'td'), 'i'))
-      }
-      this.#say(name, number(ms, ms < 10 ? 1 : 0))
-      this.#part(`${name}-bar`).style.width = `${((100 * ms) / sum).toFixed(1)}%`
-    }
-  }
-
-  #add(parent: string | HTMLElement, tag: string): HTMLElement {
-    const element = document.createElement(tag)
-    const under = typeof parent === 'string' ? this.#part(parent) : parent
-    return under.appendChild(element)
+    this.#panel?.second(shown, this.dataset.full !== undefined)
   }
 
   /** The mask alone needs no picture: there every mask is shown. Elsewhere only pairs, unless none comes at all. */
@@ -225,30 +201,51 @@ export class RoadView extends HTMLElement {
     return Date.now() - (this.#firstMs ?? Date.now()) > this.pictureMs ? this.#newest : undefined
   }
 
-  /** Decodes and draws what is wanted until it is shown; one at a time, the newest wins. */
+  /** Has what is wanted drawn until it is on the screen; one at a time, the newest wins. */
   async #show(): Promise<void> {
-    if (this.#decoding) return
-    this.#decoding = true
-    for (let wanted = this.#wanted(); wanted && wanted !== this.#drawn && this.#visible; wanted = this.#wanted()) {
+    if (this.#painting) return
+    this.#painting = true
+    for (;;) {
+      const wanted = this.#wanted()
+      const fresh = wanted !== this.#shown
+      if (!wanted || !this.#visible || !this.#size.width || !(fresh || this.#stale)) break
+      this.#stale = false
+      const { mode, opacity, tint, zones, space } = this
+      const scale = Math.min(2, devicePixelRatio)
+      const { camera_width, camera_height } = wanted.message.result
+      const fit = Math.min(this.#size.width / camera_width, this.#size.height / camera_height) * scale
       try {
-        const frame = await decodeFrame(wanted.message)
-        if (!this.isConnected) {
-          frame.close()
-          break
-        }
-        this.#frame?.close()
-        this.#frame = frame
-        this.#drawn = wanted
-        this.shown = frame.result
-        this.#fault = ''
-        this.style.setProperty('--aspect', `${frame.result.camera_width} / ${frame.result.camera_height}`)
-        this.redraw()
+        const bitmap = await this.#brush?.paint({
+          ...(fresh && { message: wanted.message }),
+          look: { mode, opacity, tint, scale, zones, space },
+          width: Math.max(1, Math.round(camera_width * fit)),
+          height: Math.max(1, Math.round(camera_height * fit)),
+        })
+        if (!bitmap || !this.isConnected) break
+        const canvas = this.#part('canvas') as HTMLCanvasElement
+        // A bitmap alone does not change the shape that the canvas is laid out in.
+        if (canvas.width !== bitmap.width) canvas.width = bitmap.width
+        if (canvas.height !== bitmap.height) canvas.height = bitmap.height
+        canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(bitmap)
+        if (fresh) this.#has(wanted)
       } catch (error) {
         this.#fault = error instanceof Error ? error.message : String(error)
         if (wanted === this.#wanted()) break
       }
     }
-    this.#decoding = false
+    this.#painting = false
+  }
+
+  /** A new frame is on the screen. */
+  #has(known: Known): void {
+    const { result } = known.message
+    this.#shown = known
+    this.#screenMs = result.age_ms + Date.now() - known.arrivedMs
+    this.shown = result
+    this.drawn++
+    this.#fault = ''
+    const aspect = `${result.camera_width} / ${result.camera_height}`
+    if (this.style.getPropertyValue('--aspect') !== aspect) this.style.setProperty('--aspect', aspect)
   }
 
   #part(name: string): HTMLElement {

@@ -20,7 +20,10 @@ export function watchZones(zones: readonly Zone[], blocked: ReadonlySet<string> 
       const wish = road === undefined ? undefined : road < blocked_below ? true : road >= clear_above ? false : undefined
       return hold(last, wish, nowMs, 1000 * hold_s)
     })
-    const states = seen.map((zone, i): ZoneFact => ({ ...zone, blocked: held[i]!.on }))
+    const states = seen.map((zone, i): ZoneFact => {
+      const { on, doubtedMs } = held[i]!
+      return { ...zone, blocked: on, ...(doubtedMs !== undefined && { pending: true }) }
+    })
     return { zones: states, changed: states.filter(({ blocked }, i) => blocked !== before[i]!.on) }
   }
 }

@@ -58,8 +58,22 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
   const clients = new Set<Client>()
   let dropped = 0
 
+  let settings = config
+
   const hello = (): SocketMessage => {
-    return { type: 'hello', version: wireVersion, device: config.device, model, cameras: statuses() }
+    const { cameras, collect } = settings
+    const zones = cameras
+      .filter(({ zones }) => zones.length > 0)
+      .map(({ name, zones }) => [name, zones.map(({ name, polygon }) => ({ name, polygon }))])
+    return {
+      type: 'hello',
+      version: wireVersion,
+      device: config.device,
+      model,
+      cameras: statuses(),
+      zones: Object.fromEntries(zones),
+      collecting: collect.enabled,
+    }
   }
   const say = (socket: WebSocket, message: SocketMessage) => socket.send(JSON.stringify(message))
   const sayAll = (message: SocketMessage) => {
@@ -124,7 +138,9 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     status: (status) => sayAll({ type: 'status', ...status }),
     event: (event) => sayAll({ type: 'event', event }),
     stats: (stats) => sayAll({ type: 'stats', ...stats }),
-    settings({ cameras }) {
+    settings(changed) {
+      settings = changed
+      const { cameras } = changed
       for (const { pending } of clients)
         for (const camera of pending.keys()) if (!cameras.some(({ name }) => name === camera)) pending.delete(camera)
       sayAll(hello())

@@ -119,7 +119,9 @@ cameras:
         const shares: number[] = []
         while (shares.length < 20) {
           await new Promise((resolve) => setTimeout(resolve, 60))
-          const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height)
+          const scratch = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d')!
+          scratch.drawImage(canvas, 0, 0)
+          const { data } = scratch.getImageData(0, 0, canvas.width, canvas.height)
           let on = 0
           let off = 0
           for (let i = 0; i < data.length; i += 4) {

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Hello, Result } from '../../edge-agent/wire.ts'
+import type { Result } from '../../edge-agent/wire.ts'
 import { blend, type Colour, chromiumPath, distance, launchChromium, look, noChromium, type Visit, visit } from './browser.ts'
 import { encodeMask, helloOf, makeResult, type PageServer, servePage, statusOf } from './serve-page.ts'
 
@@ -180,11 +180,13 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await condition('live')
     const seen = await page.evaluate(async () => {
       const canvas = document.querySelector('canvas')
-      const context = canvas?.getContext('2d')
+      const context = new OffscreenCanvas(1, 1).getContext('2d')
       const kinds: Record<string, number> = {}
       if (!canvas || !context) return kinds
       for (let i = 0; i < 90; i++) {
         await new Promise(requestAnimationFrame)
+        Object.assign(context.canvas, { width: canvas.width, height: canvas.height })
+        context.drawImage(canvas, 0, 0)
         const at = (x: number) => context.getImageData(Math.floor(canvas.width * x), canvas.height >> 1, 1, 1).data
         const kind = `${at(0.1)[0]! > at(0.1)[2]! ? 'red' : 'blue'}, road ${at(0.6)[1]! > 150 ? 'right' : ''}${at(0.4)[1]! > 150 ? 'left' : ''}`
         kinds[kind] = (kinds[kind] ?? 0) + 1
@@ -231,6 +233,51 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     expect(Math.max(red, green, blue) - Math.min(red, green, blue)).toBeLessThan(4)
     await drawn(await stream())
     await condition('live')
+  })
+
+  test('draws zones with their state and the end of the free way over the picture, told in words too, until they are switched off', async () => {
+    const square = (left: number) => [
+      [left, 0.4],
+      [left + 0.2, 0.4],
+      [left + 0.2, 0.8],
+      [left, 0.8],
+    ]
+    const shapes = ['gate', 'lane', 'yard'].map((name, i) => ({ name, polygon: square(0.1 + 0.3 * i) as [number, number][] }))
+    server.send({ ...helloOf(statusOf('front')), zones: { front: shapes } })
+    await setOpacity(0)
+    await drawn(
+      await stream({
+        zones: [
+          { name: 'gate', road_percent: 12, blocked: true },
+          { name: 'lane', road_percent: 80, blocked: false },
+          { name: 'yard', road_percent: 20, blocked: false, pending: true },
+        ],
+        free_space: { end_y: [0.9, 0.9], metres: [12.4, null] },
+        drift: { score: 1.8, active: true },
+      }),
+    )
+    await condition('live')
+    for (const text of ['gate blocked, 12 %', 'lane clear, 80 %', 'yard clear, closing, 20 %', 'Unlike the training pictures'])
+      await shows(text)
+    const red: Colour = [255, 92, 77]
+    const green: Colour = [61, 220, 132]
+    const yellow: Colour = [255, 210, 63]
+    // What the model does not see is dimmed, and the inside of a blocked zone is red over that.
+    const dim = blend(asphalt, [0, 0, 0], 0.5)
+    expect(distance((await canvas())(0.12, 0.6), blend(dim, red, 0.22))).toBeLessThan(8)
+    /** The closest that any pixel near a place comes to a colour. */
+    const near = async (x: number, y: number, colour: Colour) => {
+      const at = await canvas()
+      return Math.min(...[-2, -1, 0, 1, 2].map((step) => distance(at(x + step / 600, y + step / 400), colour)))
+    }
+    expect(await near(0.1, 0.6, red)).toBeLessThan(40)
+    expect(await near(0.6, 0.6, green)).toBeLessThan(40)
+    expect(await near(0.35, 0.9, yellow)).toBeGreaterThan(60)
+    await page.getByLabel('Free way').check()
+    await expect.poll(() => near(0.35, 0.9, yellow)).toBeLessThan(40)
+    await page.getByRole('checkbox', { name: 'Zones' }).uncheck()
+    await expect.poll(() => near(0.6, 0.6, green)).toBeGreaterThan(60)
+    expect(await near(0.35, 0.9, yellow)).toBeLessThan(40)
   })
 
   test('says why a camera is lost, and tells screen readers', async () => {
@@ -296,7 +343,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
   })
 
   test('says that it is out of date where the agent speaks another version', async () => {
-    server.send({ ...(helloOf(statusOf('front')) as Hello), version: 2 as 1 })
+    server.send({ ...helloOf(statusOf('front')), version: 2 as 1 })
     await page.getByText('It reads messages of version 1, the agent sends version 2').waitFor()
     await page.getByRole('button', { name: 'Load again' }).click()
     await tile().waitFor()

@@ -138,12 +138,14 @@ export const statusOf = (camera: string, state: CameraStatus['state'] = 'online'
   reason,
 })
 
-export const helloOf = (...cameras: CameraStatus[]): SocketMessage => ({
+export const helloOf = (...cameras: CameraStatus[]): { type: 'hello' } & SocketMessage => ({
   type: 'hello',
   version: wireVersion,
   device: 'jetson01',
   model: 'camvid-fcn8s-2026-02-11',
   cameras,
+  zones: {},
+  collecting: false,
 })
 
 /** CamVid pictures with their labels as masks (class 3 is road) of 256 x 192, over the middle 440 x 330 of the picture. */

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws'
 import type { SocketOutput } from '../../edge-agent/publish/websocket.ts'
 import { listen } from '../../edge-agent/serve/listen.ts'
 import type { Site } from '../../edge-agent/serve/site.ts'
+import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { type MaskMessage, type SocketMessage, unpackMask, wireVersion } from '../../edge-agent/wire.ts'
 import { eventOf, maskOf, statusOf } from './made-messages.ts'
 import { type MadeSite, openMadeSite, stats } from './made-site.ts'
@@ -150,6 +151,8 @@ describe('the WebSocket', () => {
       device: 'jetson01',
       model: 'run-1',
       cameras: [statusOf('front'), statusOf('rear', 'offline', 'No picture for 5 s')],
+      zones: {},
+      collecting: false,
     })
     sockets.status(statusOf('rear'))
     sockets.event(eventOf('rear', 'x'))
@@ -215,6 +218,19 @@ describe('the WebSocket', () => {
     await expect.poll(frames).toEqual(['front 1', 'rear 1', 'rear 2', 'front 4', 'rear 4'])
     picky.socket.send('{"masks": 3}')
     expect((await once(picky.socket, 'close'))[0]).toBe(1007)
+  })
+
+  test('tells where zones lie and whether frames are kept, again when the settings change', async () => {
+    const { texts } = await join()
+    const zone = '{ name: gate, polygon: [[0, 0], [1, 0], [1, 1]], blocked_below: 30 }'
+    const text = `collect: { enabled: true }\ncameras: [{ name: front, source: test, zones: [${zone}] }]`
+    sockets.settings?.(parseConfig({ name: 'agent.yaml', text }, {}, []))
+    await expect
+      .poll(() => texts.at(-1))
+      .toMatchObject({
+        zones: { front: [{ name: 'gate', polygon: [[0, 0], [1, 0], [1, 1]] }] }, // biome-ignore format: one line
+        collecting: true,
+      })
   })
 
   test('says whether anybody watches', async () => {
