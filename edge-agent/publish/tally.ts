@@ -1,5 +1,5 @@
 // A number that is on the disk even when that is full: it is written over in the place it has.
-import { closeSync, constants, fdatasync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasync, openSync, readFileSync, writeSync } from 'node:fs'
 
 export interface Tally {
   /** As it was found; 0 where there was none. */
@@ -11,21 +11,23 @@ export interface Tally {
 const lineOf = (number: number) => Buffer.from(`${String(number).padStart(16, '0')}\n`)
 
 export function openTally(path: string): Tally {
-  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  let file: number | undefined = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   const found = Number(/^(\d{16})\n/.exec(readFileSync(path, 'latin1'))?.[1] ?? 0)
-  const write = (number: number) => {
+  /** Where the disk does not even take this, the number is as before. */
+  function write(number: number) {
+    if (file === undefined) return
     try {
-      return writeSync(file, lineOf(number), 0, undefined, 0) === lineOf(0).length
-    } catch {
-      return false
-    }
+      writeSync(file, lineOf(number), 0, undefined, 0)
+      fdatasync(file, () => {})
+    } catch {}
   }
-  if (write(found)) fsyncSync(file) // so that it has its place
+  write(found) // so that it has its place
   return {
     found,
-    raise(to) {
-      if (write(to)) fdatasync(file, () => {})
+    raise: write,
+    close() {
+      if (file !== undefined) closeSync(file)
+      file = undefined
     },
-    close: () => closeSync(file),
   }
 }
