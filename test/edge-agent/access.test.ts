@@ -7,12 +7,13 @@ import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { connectAsync } from 'mqtt'
+import { connectAsync, connect as connectMqtt, type MqttClient } from 'mqtt'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { greet } from '../../edge-agent/greeting.ts'
 import { openLog } from '../../edge-agent/log.ts'
 import { type Broker, openBroker } from '../../edge-agent/publish/broker.ts'
+import { mostMessages, mostSessions } from '../../edge-agent/publish/broker-store.ts'
 import { hashToken, makeToken, openAccess } from '../../edge-agent/serve/access.ts'
 import { countAttempts } from '../../edge-agent/serve/attempts.ts'
 import { proofHeader } from '../../edge-agent/serve/door.ts'
@@ -341,6 +342,78 @@ describe("the agent's own broker", () => {
     await new Promise<void>((gone) => socket.once('close', () => gone()))
     clearInterval(feed)
     expect(socket.bytesWritten).toBeLessThan(2 ** 22)
+  })
+
+  /** Resolves when the broker hangs up. */
+  const hungUp = (client: MqttClient) => new Promise<void>((gone) => client.once('close', () => gone()))
+
+  test('takes no packet beyond a bound, and the largest of the agent', async () => {
+    const { broker } = await openClosed('')
+    const [agent, reader, other] = await Promise.all([join(broker.login.username, broker.login.password), join(), join()])
+    const heard: number[] = []
+    reader.on('message', (_, payload) => heard.push(payload.length))
+    await reader.subscribeAsync('#')
+    for (let i = 0; i < 4; i++) await other.publishAsync('a', Buffer.alloc(900_000), { qos: 1 }) // one is no other
+    await agent.publishAsync('b', Buffer.alloc(5_000_000), { qos: 1 })
+    await expect.poll(() => heard).toEqual([900_000, 900_000, 900_000, 900_000, 5_000_000])
+    const gone = hungUp(other)
+    other.publish('a', Buffer.alloc(5_000_000))
+    await gone
+    await Promise.all([agent.endAsync(), reader.endAsync()])
+    expect(heard).toHaveLength(5)
+  })
+
+  test('retains so many messages of others, and always those of the agent', async () => {
+    const { broker } = await openClosed('')
+    const [agent, other] = await Promise.all([join(broker.login.username, broker.login.password), join()])
+    const big = Buffer.alloc(900_000)
+    for (let i = 0; i < 9; i++) await other.publishAsync(`a/${i}`, big, { qos: 1, retain: true })
+    await other.publishAsync('a/0', big, { qos: 1, retain: true }) // again is not one more
+    const gone = hungUp(other)
+    other.publish('a/9', big, { qos: 1, retain: true })
+    await gone
+    await agent.publishAsync('roadmask/d/available', 'online', { qos: 1, retain: true })
+    await agent.publishAsync('a/0', '', { qos: 1, retain: true })
+    const reader = await join()
+    const topics = new Set<string>()
+    reader.on('message', (topic) => topics.add(topic))
+    await reader.subscribeAsync('#')
+    const kept = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `a/${i}`)
+    await expect.poll(() => [...topics].sort()).toEqual([...kept, 'roadmask/d/available'])
+    await Promise.all([agent.endAsync(), reader.endAsync()])
+  })
+
+  test('keeps for who is away as much as fits, and forgets those who were away for the longest', async () => {
+    const { broker } = await openClosed('')
+    const away = async (clientId: string) => {
+      const client = await connectAsync(broker.url, { clientId, clean: false, reconnectPeriod: 0 })
+      await client.subscribeAsync('e', { qos: 1 })
+      await client.endAsync()
+    }
+    const back = async (clientId: string) => {
+      const client = connectMqtt(broker.url, { clientId, clean: false, reconnectPeriod: 0 })
+      const heard: string[] = []
+      client.on('message', (_, payload) => heard.push(payload.toString()))
+      const sessionPresent = await new Promise<boolean>((known) => client.once('connect', (ack) => known(ack.sessionPresent)))
+      return { client, heard, sessionPresent }
+    }
+    await away('first')
+    await away('second')
+    const agent = await join(broker.login.username, broker.login.password)
+    for (let i = 1; i <= mostMessages + 50; i++) await agent.publishAsync('e', String(i), { qos: 1 })
+    const first = await back('first')
+    expect(first.sessionPresent).toBe(true)
+    await expect.poll(() => first.heard.length, { timeout: 20_000 }).toBe(mostMessages)
+    expect(first.heard).toEqual(Array.from({ length: mostMessages }, (_, i) => String(i + 1)))
+    await agent.publishAsync('e', 'now', { qos: 1 }) // there is room again
+    await expect.poll(() => first.heard.at(-1)).toBe('now')
+    for (let i = 0; i < mostSessions; i++) await away(`more-${i}`)
+    const second = await back('second')
+    expect(second.sessionPresent).toBe(false)
+    await agent.publishAsync('e', 'later', { qos: 1 })
+    await expect.poll(() => first.heard.at(-1)).toBe('later')
+    expect(second.heard).toEqual([])
+    await Promise.all([agent, first.client, second.client].map((client) => client.endAsync()))
   })
 
   test('holds nobody up for a client that does not read', async () => {
