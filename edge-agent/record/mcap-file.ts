@@ -94,6 +94,9 @@ export async function repairMcap(path: string): Promise<'whole' | 'repaired' | '
       messages = await copyMessages(file, writer)
       await writer.end()
       await copy.datasync()
+    } catch (error) {
+      await rm(made, { force: true })
+      throw error
     } finally {
       await copy.close()
     }

@@ -1,6 +1,6 @@
 // Masks and facts to MCAP files in a folder that stays within its bounds. Off by default. Nothing waits for the disk: what it
 // cannot take in time is dropped and counted. Pictures are recorded with the masks of the same frames, as they come.
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Log } from '../log.ts'
 import type { Output } from '../publish/output.ts'
@@ -16,7 +16,9 @@ const longestFileMs = 3_600_000
 /** What may wait for the disk. */
 const longestQueueBytes = 8 * 1024 * 1024
 /** After a fault, such as a full disk. */
-const pauseMs = 30_000
+const pauseAfterFaultMs = 30_000
+/** A file is begun where so much of it has a place: a full disk would get one stump after the other. */
+const leastRoomMib = 8
 const MiB = 1024 * 1024
 
 interface Item {
@@ -37,7 +39,7 @@ export const recordingsFolder = ({ record }: Pick<Config, 'record'>, state: stri
   record.folder ?? join(state, 'recordings')
 
 /** Records while the settings say so, into their folder or into one below `state`. */
-export function makeRecorder(config: Config, state: string, log: Log): Recorder {
+export function makeRecorder(config: Config, state: string, log: Log, pauseMs = pauseAfterFaultMs): Recorder {
   let settings = config.record
   let limits = new Map<string, () => boolean>()
   const statuses = new Map<string, CameraStatus>()
@@ -49,6 +51,7 @@ export function makeRecorder(config: Config, state: string, log: Log): Recorder 
   let openedMs = 0
   let brokenUntilMs = Number.NEGATIVE_INFINITY
   let repaired: string | undefined
+  let fault = ''
   let closed = false
 
   const folderOf = () => recordingsFolder({ record: settings }, state)
@@ -71,12 +74,15 @@ export function makeRecorder(config: Config, state: string, log: Log): Recorder 
       }
       if (!settings.enabled || closed) await endFile()
     } catch (error) {
-      log.error(`recording pauses for ${pauseMs / 1000} s: ${(error as Error).message}`)
+      const { message } = error as Error
+      if (message !== fault) log.error(`recording pauses, and tries again every ${pauseMs / 1000} s: ${message}`)
+      fault = message
       brokenUntilMs = performance.now() + pauseMs
       dropped.fault += queue.length
       queue = []
       queued = 0
-      await endFile().catch(() => {}) // a full disk takes no index either; it is repaired at the next start
+      await endFile().catch(() => {}) // a full disk takes no index either
+      repaired = undefined // so that it is looked at when there is room again
     } finally {
       working = undefined
     }
@@ -94,12 +100,17 @@ export function makeRecorder(config: Config, state: string, log: Log): Recorder 
   async function openFile(most: number): Promise<McapFile> {
     const folder = folderOf()
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    await prune(folder, most)
+    const { bavail, bsize } = await statfs(folder)
+    const room = Math.min(most, leastRoomMib * MiB)
+    if (bavail * bsize < room) throw new Error(`the disk of ${folder} is full: expected ${room / MiB} MiB free for a file`)
     if (repaired !== folder) await repairAll(folder)
     repaired = folder
-    await prune(folder, most)
     const made = await createMcap(join(folder, `${new Date().toISOString().replace(/[:.]/g, '-')}.mcap`))
     openedMs = performance.now()
     file = made // so that it is ended even where the next line fails
+    if (fault) log.warn('recording goes on')
+    fault = ''
     // Each file says how its cameras were when it began.
     for (const status of statuses.values()) await made.add('status', status.camera, Date.now() * 1000, status)
     return made

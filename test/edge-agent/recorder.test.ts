@@ -180,7 +180,7 @@ describe('a recorder', () => {
     for (let frame = 2; frame < 10; frame++) recorder.mask(maskOf(`camera-${frame}`, frame))
     expect(recorder.counts().recorder!.dropped.fault).toBeGreaterThan(15)
     await recorder.close()
-    expect(lines).toEqual([expect.stringMatching(/recording pauses for 30 s: /)])
+    expect(lines).toEqual([expect.stringMatching(/recording pauses, and tries again every 30 s: /)])
   })
 })
 
