@@ -22,8 +22,8 @@ better), with the quartiles of the rounds' own ratios. Before the first burst ev
   --peers NAME,…   inference: ${Object.keys(peers.inference).join(', ')}
                    training: ${Object.keys(peers.training).join(', ')}
                    A name's beginning takes all that begin so; none measures ours alone (all of them)
-  --rounds N       turns of each contestant (7)
-  --burst SECONDS  how long a turn is (0.5)
+  --rounds N       turns of each contestant (inference 7, training 3)
+  --burst SECONDS  how long a turn is (inference 0.5, training 5, since the steps after a rest are slow)
   --threads N      that each may use (${availableParallelism()} here)
   --batch-norm on|off  training: left out, as the preset of that width has it (jetson, 0.25: on; paper, 1: off)
   --run DIR        inference: the best weights of a training run and its width, instead of random ones
@@ -47,8 +47,8 @@ const Options = z.object({
   widths: numbers(z.number().min(0.03).max(4)).prefault('0.25,1'),
   batches: numbers(z.int().min(1).max(examples)).optional(),
   peers: z.string().optional(),
-  rounds: number(z.int().min(1)).prefault('7'),
-  burst: number(z.number().min(0)).prefault('0.5'),
+  rounds: number(z.int().min(1)).optional(),
+  burst: number(z.number().min(0)).optional(),
   threads: number(z.int().min(1)).prefault(String(availableParallelism())),
   'batch-norm': z.enum(['on', 'off'], 'expected on or off').optional(),
   run: z.string().optional(),
@@ -56,7 +56,16 @@ const Options = z.object({
   json: z.boolean().default(false),
 })
 
+/** A training run steps without a rest, and the first steps after one are slow: their turns are longer, and fewer. */
+const turns: Record<Measurement, { rounds: number; burst: number }> = {
+  inference: { rounds: 7, burst: 0.5 },
+  training: { rounds: 3, burst: 5 },
+}
+
 export interface Plan extends z.infer<typeof Options> {
+  rounds: number
+  /** Seconds. */
+  burst: number
   /** In training; undefined for what the preset of the width has. */
   batchNorm: boolean | undefined
   measurement: Measurement
@@ -88,6 +97,8 @@ export function readPlan(args: string[]): Plan | undefined {
     throw new Error('--batch-norm: expected with training only; for inference it is folded into the convolutions')
   return {
     ...options,
+    rounds: options.rounds ?? turns[measurement].rounds,
+    burst: options.burst ?? turns[measurement].burst,
     measurement,
     batchNorm: options['batch-norm'] && options['batch-norm'] === 'on',
     contestants: [...ours[measurement], ...chosen(Object.keys(peers[measurement]), options.peers)],
