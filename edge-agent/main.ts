@@ -5,6 +5,7 @@ import { watchClock } from './clock-watch.ts'
 import { type Command, dispatch } from './command-line.ts'
 import { endings } from './ending.ts'
 import { makeJudge } from './facts/judge.ts'
+import { openTold } from './facts/told.ts'
 import { openGps } from './gps.ts'
 import { greet } from './greeting.ts'
 import { makeMemory } from './known.ts'
@@ -55,7 +56,8 @@ async function run({ file: named, flags }: Command) {
 
   const gps = openGps(config.gps, log)
   const event = (happened: NewEvent) => out.event(gps.locate(happened))
-  const judge = makeJudge(config.cameras, event)
+  const told = openTold(state, log)
+  const judge = makeJudge(config.cameras, event, told)
   const results = makeResults(manifest, judge, (made) => {
     if (!cameras.has(made.result.camera)) return
     const message = { ...made, result: gps.locate(made.result) }
@@ -85,7 +87,7 @@ async function run({ file: named, flags }: Command) {
   }
   const end = endings(log, async () => {
     clearInterval(stats)
-    for (const stop of [unwatchClock, reloading.stop, gps.stop]) stop()
+    for (const stop of [unwatchClock, reloading.stop, gps.stop, told.stop]) stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), out.closeBehind()])
     state.close()

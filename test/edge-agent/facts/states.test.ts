@@ -1,11 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Held, hold } from '../../../edge-agent/facts/hold.ts'
 import { makeJudge } from '../../../edge-agent/facts/judge.ts'
 import { lookAtMasks, type MaskFacts } from '../../../edge-agent/facts/mask-facts.ts'
 import { DriftSettings, FactSettings, Zone } from '../../../edge-agent/facts/settings.ts'
+import { openTold, type Told } from '../../../edge-agent/facts/told.ts'
 import { watchZones } from '../../../edge-agent/facts/zone-states.ts'
+import { openLog } from '../../../edge-agent/log.ts'
 import type { NewEvent } from '../../../edge-agent/publish/output.ts'
 import type { MaskMade } from '../../../edge-agent/segment/messages.ts'
+import { Config } from '../../../edge-agent/settings/config.ts'
+import { openState } from '../../../edge-agent/state.ts'
 import { draw } from './drawn.ts'
 
 const whole = [[0, 0], [1, 0], [1, 1], [0, 1]] // biome-ignore format: one line
@@ -156,33 +163,34 @@ describe('the facts of a mask', () => {
   })
 })
 
+const made = (atS: number, road: number, left: number): MaskMade => ({
+  type: 'mask',
+  frame: {
+    ...frame,
+    camera: 'front',
+    frame: 1,
+    capturedMicros: 1e6 * atS,
+    capturedMonotonicMicros: 1e6 * atS,
+    picture: false,
+  },
+  png: new Uint8Array(),
+  facts: {
+    road_percent: 30,
+    zones: [
+      { name: 'ahead', road_percent: road },
+      { name: 'left', road_percent: left },
+    ],
+  } as MaskFacts,
+  timings: { capture: 0, wait: 0, infer: 0, facts: 0, encode: 0 },
+  sentMonotonicMicros: 0,
+})
+
 test('a zone that changes is an event of the frame that decided it, and a fact of every mask', () => {
   const events: NewEvent[] = []
   const judge = makeJudge(
     [{ name: 'front', zones: [zone(), zone({ name: 'left' })], drift: DriftSettings.parse({}) }],
     (event) => events.push(event),
   )
-  const made = (atS: number, road: number, left: number): MaskMade => ({
-    type: 'mask',
-    frame: {
-      ...frame,
-      camera: 'front',
-      frame: 1,
-      capturedMicros: 1e6 * atS,
-      capturedMonotonicMicros: 1e6 * atS,
-      picture: false,
-    },
-    png: new Uint8Array(),
-    facts: {
-      road_percent: 30,
-      zones: [
-        { name: 'ahead', road_percent: road },
-        { name: 'left', road_percent: left },
-      ],
-    } as MaskFacts,
-    timings: { capture: 0, wait: 0, infer: 0, facts: 0, encode: 0 },
-    sentMonotonicMicros: 0,
-  })
   expect(judge.facts(made(0, 20, 80), true)).toMatchObject({ road_percent: 30, blocked: false })
   expect(judge.facts(made(2, 20, 80), false)).toMatchObject({
     blocked: true,
@@ -210,4 +218,87 @@ test('a zone that changes is an event of the frame that decided it, and a fact o
   swapped.facts.zones.reverse()
   expect(judge.facts(swapped, false).blocked).toBe(false)
   expect(events.map(({ type, zone }) => [type, zone])).toEqual([['zone_clear', 'ahead']])
+})
+
+describe('what was told has an end', () => {
+  const drift = DriftSettings.parse({})
+  const front = (...zones: Zone[]) => [{ name: 'front', zones, drift }]
+  const left = zone({ name: 'left' })
+  let events: NewEvent[] = []
+  const said = () => events.splice(0).map(({ type, zone, detail }) => [type, zone, detail])
+  let kept: Told = {}
+  const keep = (told: Told) => {
+    kept = structuredClone(told)
+  }
+  const memory = () => ({ found: kept, keep, stop() {} })
+  const blockedRun = () => {
+    ;[events, kept] = [[], {}]
+    const judge = makeJudge(front(zone(), left), (event) => events.push(event), memory())
+    judge.facts(made(0, 20, 80), true)
+    judge.facts(made(2, 20, 80), false)
+    expect(said()).toEqual([['zone_blocked', 'ahead', 'ahead: 20 % road']])
+    return judge
+  }
+
+  test('a zone that is clear after a restart is told so, one that is still blocked is not told again', () => {
+    blockedRun()
+    const clear = makeJudge(front(zone(), left), (event) => events.push(event), memory())
+    expect(clear.facts(made(10, 90, 80), true).blocked).toBe(true) // until that has held
+    expect(said()).toEqual([])
+    clear.facts(made(12, 90, 80), false)
+    expect(said()).toEqual([['zone_clear', 'ahead', 'ahead: 90 % road']])
+    expect(kept).toEqual({})
+    blockedRun()
+    const still = makeJudge(front(zone(), left), (event) => events.push(event), memory())
+    for (const at of [10, 12, 14]) expect(still.facts(made(at, 20, 80), at === 10).blocked).toBe(true)
+    expect(said()).toEqual([])
+  })
+
+  test('between the thresholds nothing is known of before a restart, or of another zone of that name', () => {
+    blockedRun()
+    const again = makeJudge(front(zone(), left), (event) => events.push(event), memory())
+    again.facts(made(10, 55, 80), true)
+    again.facts(made(12, 55, 80), false)
+    expect(said()).toEqual([['zone_clear', 'ahead', 'ahead: 55 % road']])
+    const edited = blockedRun()
+    edited.settings({ cameras: front(zone({ polygon: [[0, 0], [1, 0], [1, 0.5]] }), left) }) // biome-ignore format: one line
+    edited.facts(made(10, 55, 80), false)
+    edited.facts(made(12, 55, 80), false)
+    expect(said()).toEqual([['zone_clear', 'ahead', 'ahead: 55 % road']])
+    const untouched = blockedRun()
+    untouched.settings({ cameras: front(zone(), zone({ name: 'left', hold_s: 2 })) })
+    untouched.facts(made(10, 55, 80), false)
+    expect(untouched.facts(made(12, 55, 80), false).blocked).toBe(true)
+    expect(said()).toEqual([])
+  })
+
+  test('a zone or a camera that is no more is clear, by new settings and after a restart', () => {
+    const gone = ['zone_clear', 'ahead', 'ahead: is in the settings no more']
+    blockedRun().settings({ cameras: front(left) })
+    expect([said(), kept]).toEqual([[gone], {}])
+    blockedRun().settings({ cameras: [] })
+    expect(said()).toEqual([gone])
+    blockedRun()
+    makeJudge(front(left), (event) => events.push(event), memory())
+    expect([said(), kept]).toEqual([[gone], {}])
+    kept = { front: { blocked: [], drifts: true } }
+    makeJudge([], (event) => events.push(event), memory())
+    expect(said()).toEqual([['drift_end', undefined, 'the camera is in the settings no more']])
+  })
+
+  test('is on disk at once, and no more often than flash likes', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'roadmask-'))
+    const log = openLog('fatal')
+    const state = await openState(Config.parse({ state_dir: dir }), {})
+    const told = openTold(state, log)
+    const of = (...blocked: string[]): Told => ({ front: { blocked, drifts: false } })
+    told.keep(of('a'))
+    expect(openTold(state, log).found).toEqual(of('a'))
+    for (let i = 0; i < 100; i++) told.keep(of('a', `b${i}`))
+    expect(openTold(state, log).found).toEqual(of('a'))
+    told.stop()
+    expect(openTold(state, log).found).toEqual(of('a', 'b99'))
+    state.close()
+    await rm(dir, { recursive: true })
+  })
 })
