@@ -5,6 +5,7 @@ import type { Around, OpenView, View } from './ui/view.ts'
 
 const views: Record<string, () => OpenView | Promise<OpenView>> = {
   live: () => openLive,
+  history: () => import('./history/history.ts').then(({ openView }) => openView),
 }
 
 /** What the address names: a view, and what follows its name. */

@@ -1,9 +1,10 @@
 // The live view: a tile for each camera that the agent names, in a grid or one in full, with the controls of how they are drawn
 // and a list of what happened.
-import type { CameraEvent, CameraStatus, Hello, Stats } from '../../edge-agent/wire.ts'
+import type { CameraStatus, Hello, Stats } from '../../edge-agent/wire.ts'
 import { recall, remember } from '../ui/choices.ts'
 import { confirmed } from '../ui/dialog.ts'
 import { byId, say } from '../ui/dom.ts'
+import { eventTexts } from '../ui/events.ts'
 import { clock, duration, number } from '../ui/numbers.ts'
 import { toast, toastFault } from '../ui/toast.ts'
 import type { Around, View } from '../ui/view.ts'
@@ -11,18 +12,6 @@ import { type Mode, modes } from './draw.ts'
 import { RoadView } from './road-view.ts'
 
 const longestLog = 30
-
-const eventTexts: Record<CameraEvent['type'], string> = {
-  clock_step: 'clock set',
-  camera_lost: 'lost',
-  camera_back: 'back',
-  camera_enabled: 'switched on',
-  camera_disabled: 'switched off',
-  zone_blocked: 'zone blocked',
-  zone_clear: 'zone clear',
-  drift_start: 'looks unlike the training pictures',
-  drift_end: 'looks like the training pictures again',
-}
 
 const addressOf = (camera: string) => `#camera/${encodeURIComponent(camera)}`
 

@@ -13,19 +13,32 @@ const types = new Map([
   ['svg', 'image/svg+xml'],
   ['js', 'text/javascript; charset=utf-8'],
 ])
-/** All that is served. */
+/** All of the repository that is served. */
 const allowed = /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
+
+/** Files of npm packages, under addresses beside the views that use them. */
+const packages = new Map([
+  ['/dashboard/history/uplot.js', 'uplot/dist/uPlot.esm.js'],
+  ['/dashboard/history/uplot.css', 'uplot/dist/uPlot.min.css'],
+])
+
+/** Where a file of the page lies; undefined where it is none. */
+export function pageFile(path: string): string | undefined {
+  const inPackage = packages.get(path)
+  if (inPackage) return join(repository, 'node_modules', inPackage)
+  if (allowed.test(path)) return join(path.endsWith('.js') ? build : repository, path)
+}
 
 /** Adds `/` and the files it needs. Browsers ask each time whether a file changed, and mostly hear that it did not. */
 export function servePage(site: Site): void {
   site.get('/', (context) => file(context, '/dashboard/index.html'))
   site.get('/favicon.ico', (context) => context.body(null, 204))
-  site.get('*', (context, next) => (allowed.test(context.req.path) ? file(context, context.req.path) : next()))
+  site.get('*', (context, next) => (pageFile(context.req.path) ? file(context, context.req.path) : next()))
 }
 
 async function file(context: Context, path: string): Promise<Response> {
   const extension = path.split('.').at(-1) ?? ''
-  const bytes = await readFile(join(extension === 'js' ? build : repository, path)).catch(() => undefined)
+  const bytes = await readFile(pageFile(path)!).catch(() => undefined)
   if (!bytes) return context.notFound()
   const tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 20)}"`
   const headers = { 'content-type': types.get(extension) ?? 'application/octet-stream', etag: tag, 'cache-control': 'no-cache' }

@@ -5,11 +5,13 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { build } from '../../edge-agent/paths.ts'
+import { pageFile } from '../../edge-agent/serve/page.ts'
 import type { CameraStatus, MaskMessage, Result, SocketMessage } from '../../edge-agent/wire.ts'
 import { packMask, wireVersion } from '../../edge-agent/wire.ts'
 
@@ -32,8 +34,8 @@ export const policy =
 
 const types: Record<string, string> = { html: 'text/html', css: 'text/css', svg: 'image/svg+xml', js: 'text/javascript' }
 
-/** Serves the page from `build` (compiled) and `source` (markup and style) of this repository on `port`; 0 takes a free one. */
-export async function servePage({ port = 0, build = resolve('build'), source = resolve('.') } = {}): Promise<PageServer> {
+/** Serves the page, compiled, on `port`; 0 takes a free one. */
+export async function servePage({ port = 0 } = {}): Promise<PageServer> {
   if (!existsSync(join(build, 'dashboard/page.js'))) throw new Error(`Expected the compiled page in ${build}; run npx tsc`)
   const server = createServer(async ({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname
@@ -41,8 +43,8 @@ export async function servePage({ port = 0, build = resolve('build'), source = r
       return response.writeHead(200, { 'content-type': 'application/json' }).end('{"name":"local","role":"operator"}')
     const file = path === '/' ? '/dashboard/index.html' : path
     const extension = file.split('.').at(-1) ?? ''
-    const allowed = /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/.test(file)
-    const body = allowed && (await readFile(join(extension === 'js' ? build : source, file)).catch(() => undefined))
+    const place = pageFile(file)
+    const body = place && (await readFile(place).catch(() => undefined))
     if (!body) return response.writeHead(404).end()
     response.writeHead(200, { 'content-type': types[extension], 'content-security-policy': policy }).end(body)
   })
