@@ -29,6 +29,8 @@ type Again = Extract<FromCamera, { type: 'lost' }>['again']
 const segmentSeek = 8
 /** Without a frame for so long, the end of a stream that is held up has been reached. */
 const drainedMs = 100
+/** How long the last frame of a video may wait for the model. */
+const restWithinMs = 60_000
 /** Pictures a second while nobody looks, so that the latest one is never old. */
 const unwatchedFps = 1
 
@@ -156,12 +158,23 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     if (message.type === 'segment-done') (held ? windWhenDrained : wind)()
     if (message.type !== 'eos') return
     if (line) finished('stream')
+    else if (camera.loop === false) giveRest(performance.now() + restWithinMs)
     else ended()
   })
   function ended() {
     if (loops(camera) && frames > 0) lost('The video could not be wound back', 'now')
     else if (camera.loop === false) lost('The video has ended', 'never')
     else lost('The stream has ended')
+  }
+  /** A video that is not played again ends when its last frame has gone its way, perhaps to a model that is still loading. */
+  let over = false
+  function giveRest(untilMs: number) {
+    over = true
+    giveFrame?.()
+    const now = performance.now()
+    if ((choice.waiting() || now - cameMs < drainedMs) && now < untilMs) setTimeout(giveRest, drainedMs / 4, untilMs)
+    else if (segment) segment.write('', ended)
+    else ended()
   }
   /** The stream's end and that of the pulls come in any order; none of the two alone is the end. */
   const still = new Set(['stream', 'pulls'])
@@ -255,7 +268,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   setInterval(() => tell({ type: 'alive', frames }), 500)
   setInterval(() => {
     tidyUp({ type: 'minor' })
-    if (line && asked === 0) heard.heard() // held up by the model
+    if (over || (line && asked === 0)) heard.heard() // held up by the model, or at its end
     const silentMs = heard.broken()
     if (silentMs)
       lost(frames ? `No picture for ${Math.round(silentMs / 100) / 10} s` : 'The camera answered but sent no picture')

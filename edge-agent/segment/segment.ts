@@ -67,6 +67,8 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
   const pictureBytes = 3 * width * height
   /** Of a source that waits for the model as many frames as a batch holds, in order; of any other one its newest. */
   const waiting = new Map<FrameSource, ReceivedFrame[]>()
+  /** Sources that are gone, but not yet all that came from them. */
+  const departed = new Set<FrameSource>()
   const largest = Math.max(...batches)
   const servedAt = new WeakMap<FrameSource, number>()
   /** The batch that runs. */
@@ -98,6 +100,7 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
     const batch = chooseBatch(ready, ({ servedAt }) => servedAt, batches)
     if (batch.length === 0) return
     for (const { source } of batch) waiting.get(source)!.shift()
+    for (const source of departed) if (!waiting.get(source)?.length && departed.delete(source)) waiting.delete(source)
     const frames = batch.map(({ frame }) => frame)
     // The next frame travels while this one is worked on, and no sooner than it must, since a later one is a newer one.
     const ask = (held: boolean) => {
@@ -173,7 +176,9 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
       setImmediate(next) // after the frames that came with it
     },
     gone(source: FrameSource) {
-      waiting.delete(source)
+      // What has arrived whole is worth its mask: of a video that has ended it is the last one.
+      if (waiting.get(source)?.length) departed.add(source)
+      else waiting.delete(source)
     },
   }
 }

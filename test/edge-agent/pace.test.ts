@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Result } from '../../edge-agent/wire.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
 import { startAgent } from './running-agent.ts'
 
@@ -48,6 +49,26 @@ test('and begins again after its end', async () => {
     expect(texts.some((said) => said.type === 'event' && said.event.type === 'camera_lost')).toBe(false) // one process all along
     expect(agent.log.some(({ msg }) => /replaced|lost/.test(msg))).toBe(false)
     expect(Math.max(...masks.map(({ result }) => result.age_ms))).toBeLessThan(5000) // its own time is an hour ahead by and by
+  } finally {
+    await agent.stop()
+  }
+}, 120_000)
+
+test('a video that is played once by the clock gives its last frame, also to a model that was still loading at its end', async () => {
+  const picture = 'videotestsrc num-buffers=3 ! video/x-raw,width=320,height=240,framerate=30/1 ! x264enc ! mp4mux'
+  const words = ['-q', ...picture.split(' '), '!', 'filesink', `location=${dir}/short.mp4`]
+  expect(spawnSync('gst-launch-1.0', words).status).toBe(0)
+  const agent = await startAgent(`
+bundle: ${dir}/bundle
+cameras: [{ name: road, source: "file:${dir}/short.mp4", loop: false }]
+broker: { port: 0 }`)
+  try {
+    const { masks, texts } = await agent.watch()
+    const ended = () => texts.some((said) => said.type === 'status' && said.reason === 'The video has ended')
+    await vi.waitUntil(ended, { timeout: 60_000 })
+    const camera = async () => (await (await fetch(new URL('api/cameras/road', agent.url))).json()) as { result?: Result }
+    await vi.waitUntil(async () => masks.length || (await camera()).result, { timeout: 10_000 })
+    expect((await camera()).result!.frame).toBe(3)
   } finally {
     await agent.stop()
   }
