@@ -5,6 +5,9 @@
 /** Version of the messages below; raised when a reader of the old form would be misled. */
 export const wireVersion = 1
 
+/** @asType integer */
+type Int = number
+
 /** A rectangle in camera pixels, origin at the top left: [x, y, width, height]. */
 export type Region = [x: number, y: number, width: number, height: number]
 
@@ -67,7 +70,7 @@ export interface ZoneShape {
 
 /** Run-length encoding of the pixels that are road, as COCO has it and pycocotools reads it. */
 export interface CocoMask {
-  size: [height: number, width: number]
+  size: [height: Int, width: Int]
   counts: string
 }
 
@@ -92,9 +95,9 @@ export interface Position {
   /** How good it is: without or with altitude; the receiver's estimate of the horizontal error; the satellites it used. */
   fix: '2d' | '3d'
   error_m?: number
-  satellites?: number
+  satellites?: Int
   /** Age of the fix when this message was made. */
-  age_ms: number
+  age_ms: Int
 }
 
 /** Facts about one mask; topic `<p>/<camera>/result` and the header of a WebSocket mask message. */
@@ -102,22 +105,22 @@ export interface Result {
   version: typeof wireVersion
   camera: string
   /** Counts the frames that the camera process saw, from 1; gaps are frames that were dropped. Restarts with the process. */
-  frame: number
-  captured_us: number
+  frame: Int
+  captured_us: Int
   /** Age of the frame when this message was made. */
   age_ms: number
   /** Name of the bundle that made the mask. */
   model: string
   /** Size of the mask, in mask pixels. */
-  width: number
-  height: number
+  width: Int
+  height: Int
   /** Size of the camera's picture, and the part of it that the mask covers. With a letterbox it reaches beyond the picture. */
-  camera_width: number
-  camera_height: number
+  camera_width: Int
+  camera_height: Int
   region: Region
   /** Class names by class id, and which id is road. */
   classes: string[]
-  road_class: number
+  road_class: Int
   /** Share of road in what the mask shows of the camera's picture, 0 to 100. Bars of a letterbox are neither. */
   road_percent: number
   /** Mean over the mask, bars and all, of the winning class's probability, 0 to 1. */
@@ -140,7 +143,7 @@ export interface Result {
   position?: Position
   timings_ms: Timings
   /** Frames of this camera that were never segmented because a newer one was there, since the camera process started. */
-  dropped: number
+  dropped: Int
 }
 
 export type CameraState = 'online' | 'offline' | 'disabled'
@@ -150,7 +153,7 @@ export interface CameraStatus {
   version: typeof wireVersion
   camera: string
   state: CameraState
-  since_us: number
+  since_us: Int
   /** Why, in words for a person; empty while all is well. */
   reason: string
 }
@@ -164,9 +167,9 @@ export interface CameraEvent {
   /** The agent's outbox and `sequence`; the same whenever the same event comes again. */
   id: string
   /** Counts the events of the device from 1, over restarts. It begins anew where the agent's state folder was lost. */
-  sequence: number
+  sequence: Int
   camera: string
-  at_us: number
+  at_us: Int
   type:
     | 'camera_lost'
     | 'camera_back'
@@ -177,8 +180,11 @@ export interface CameraEvent {
     | 'drift_start'
     | 'drift_end'
     | 'clock_step'
-  /** How far the device's clock was set, for `clock_step`: times before it are off by so much. */
-  step_ms?: number
+  /**
+   * How far the device's clock was set, for `clock_step`: times before it are off by so much. Each camera says so with the same
+   * `at_us`, since whoever listens to one has its times to set right.
+   */
+  step_ms?: Int
   /** Name of the zone, for zones. */
   zone?: string
   detail: string
@@ -190,13 +196,13 @@ export interface CameraEvent {
 export interface Stats {
   version: typeof wireVersion
   device: string
-  at_us: number
-  uptime_s: number
+  at_us: Int
+  uptime_s: Int
   model: string
   /** What TensorFlow computes on: `cpu` or `gpu`, or `loading` until the model is ready. */
   compute: string
   /** Resident memory of each process, in MiB: `agent`, `segment`, `paint` while somebody wants overlays, `camera/<name>`. */
-  memory_mib: Record<string, number>
+  memory_mib: Record<string, Int>
   cameras: Record<string, CameraStats>
   outputs: OutputStats
 }
@@ -207,15 +213,15 @@ export interface OutputStats {
   websocket: ClientStats
   streams: ClientStats
   /** Where the agent records: messages that are in no file, because the disk was too slow or did not take them. */
-  recorder?: { dropped: { slow_disk: number; fault: number } }
+  recorder?: { dropped: { slow_disk: Int; fault: Int } }
   /** Where the agent keeps hard frames: how many it has, and how many there was no time or no place for. */
-  hard_frames?: { kept: number; bytes: number; dropped: { slow_disk: number; fault: number } }
+  hard_frames?: { kept: Int; bytes: Int; dropped: { slow_disk: Int; fault: Int } }
 }
 
 /** Those who watch now, and what was dropped for those that take it too slowly. */
 export interface ClientStats {
-  clients: number
-  dropped: { slow_client: number }
+  clients: Int
+  dropped: { slow_client: Int }
 }
 
 export interface MqttStats {
@@ -224,21 +230,24 @@ export interface MqttStats {
   /** What is wrong, in words for a person; empty while all is well. */
   problem: string
   /** Bytes of topics and payloads, by the last level of the topic. */
-  sent_bytes: Record<string, number>
-  /** Messages that never left: no connection, a link slower than them, refused by the broker, larger than it takes. */
-  dropped: { offline: number; slow_link: number; refused: number; too_large: number }
+  sent_bytes: Record<string, Int>
+  /**
+   * Messages that never left: no connection, a link slower than them, refused by the broker, larger than it takes; overlays that
+   * were not painted, because a newer one was to be or it went wrong.
+   */
+  dropped: { offline: Int; slow_link: Int; refused: Int; too_large: Int; not_painted: Int }
   outbox: OutboxStats
 }
 
 /** Events and states on their way. */
 export interface OutboxStats {
-  messages: number
+  messages: Int
   /** On disk. */
-  bytes: number
+  bytes: Int
   /** Age of the oldest. */
-  oldest_s: number
+  oldest_s: Int
   /** Messages that went undelivered: there was no room, they were too old, the disk lost them. */
-  dropped: { full: number; old: number; damaged: number }
+  dropped: { full: Int; old: Int; damaged: Int }
 }
 
 export interface CameraStats {
@@ -246,9 +255,9 @@ export interface CameraStats {
   /** Over the last minute. */
   camera_fps: number
   mask_fps: number
-  dropped: number
+  dropped: Int
   /** Times the camera process was started again. */
-  restarts: number
+  restarts: Int
   /** Median of the last minute. */
   latency_ms: number
 }

@@ -42,7 +42,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
   const statuses = new Map<string, CameraStatus>()
   let settings = config
   let { cameras, limits, statsDue } = limitsOf(config)
-  const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0 }
+  const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0, not_painted: 0 }
   let ready = false // connected, and `available` is said
   let onTheWay = 0
   let atOnce = mostOnTheWay
@@ -209,7 +209,8 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     const payload = await painter
       .overlay(message)
       .catch((error: Error) => void log.warn({ camera }, `no overlay: ${error.message}`))
-    if (payload) offer({ topic: topic.camera(camera).overlay, payload, qos: 0, retain: false, contentType: 'image/jpeg' })
+    if (!payload) dropped.not_painted++
+    else offer({ topic: topic.camera(camera).overlay, payload, qos: 0, retain: false, contentType: 'image/jpeg' })
   }
 
   return {

@@ -21,8 +21,8 @@ export interface Camera {
   /** Times the process was started again. */
   restarts(): number
   setEnabled(enabled: boolean): void
-  /** The wall clock was set. */
-  clockStepped(micros: number): void
+  /** The wall clock was set, as seen at this moment. */
+  clockStepped(micros: number, atMicros: number): void
   /** How many frames a second the model is given from now on; undefined: as many as it takes. */
   setRate(masksPerSecond: number | undefined): void
   /** Where frames go from now on. */
@@ -98,7 +98,7 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     on.status(status)
   }
 
-  const event = (type: NewEvent['type'], detail: string, more: Pick<NewEvent, 'step_ms'> = {}) =>
+  const event = (type: NewEvent['type'], detail: string, more: Partial<Pick<NewEvent, 'step_ms' | 'at_us'>> = {}) =>
     on.event({ version: wireVersion, camera: name, at_us: Date.now() * 1000, type, ...more, detail })
 
   function start() {
@@ -214,13 +214,14 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       // A camera can be open once only: the next process waits until the last one has let go of it.
       if (yes) ended.then(() => enabled && !child && !stopped && start())
     },
-    clockStepped(micros) {
+    clockStepped(micros, atMicros) {
       // By the new time, as if it had always been right.
       status = { ...status, since_us: status.since_us + Math.round(micros) }
       on.status(status)
       const seconds = Math.round(Math.abs(micros) / 1e5) / 10
       event('clock_step', `the clock of the device went ${seconds} s ${micros > 0 ? 'forward' : 'back'}`, {
         step_ms: Math.round(micros / 1000),
+        at_us: atMicros,
       })
     },
     setRate(masksPerSecond) {

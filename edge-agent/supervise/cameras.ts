@@ -83,7 +83,8 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
     },
     wantPicture: (name) => running.find(({ camera }) => camera.name === name)?.camera.wantPicture(),
     clockStepped(micros) {
-      for (const { camera } of running) camera.clockStepped(micros)
+      const at = Date.now() * 1000
+      for (const { camera } of running) camera.clockStepped(micros, at)
     },
     setSegment(socket) {
       segment = socket

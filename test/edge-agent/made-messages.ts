@@ -50,7 +50,7 @@ export const outputStats: OutputStats = {
     version: '5',
     problem: '',
     sent_bytes: {},
-    dropped: { offline: 0, slow_link: 0, refused: 0, too_large: 0 },
+    dropped: { offline: 0, slow_link: 0, refused: 0, too_large: 0, not_painted: 0 },
     outbox: { messages: 0, bytes: 0, oldest_s: 0, dropped: { full: 0, old: 0, damaged: 0 } },
   },
   websocket: { clients: 0, dropped: { slow_client: 0 } },

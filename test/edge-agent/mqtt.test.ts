@@ -11,6 +11,7 @@ import { rateLimit } from '../../edge-agent/publish/rate-limit.ts'
 import { openAccess } from '../../edge-agent/serve/access.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState, type State } from '../../edge-agent/state.ts'
+import type { Painter } from '../../edge-agent/supervise/painter.ts'
 import { eventOf, maskOf, statusOf } from './made-messages.ts'
 import { memoryStore } from './made-site.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
@@ -47,7 +48,9 @@ afterAll(async () => {
 
 const fast = 'masks_per_second: 1000, results_per_second: 1000'
 
-async function open(url: string, device: string, more = fast, ownBroker?: Broker): Promise<MqttOutput> {
+const painted: Pick<Painter, 'overlay'> = { overlay: async ({ result }) => Buffer.from(`overlay ${result.frame}`) }
+
+async function open(url: string, device: string, more = fast, ownBroker?: Broker, painter = painted): Promise<MqttOutput> {
   wishes = []
   const text = `device: ${device}\nstate_dir: ${folder}\nmqtt: { ${ownBroker ? '' : `url: "${url}",`} ${more} }
 cameras: [{ name: front, source: test }, { name: rear, source: test }]`
@@ -58,7 +61,7 @@ cameras: [{ name: front, source: test }, { name: rear, source: test }]`
     own: ownBroker,
     outbox,
     state,
-    painter: { overlay: async ({ result }) => Buffer.from(`overlay ${result.frame}`) },
+    painter,
     log,
     setEnabled: (camera, yes) => wishes.push([camera, yes]),
   })
@@ -248,4 +251,20 @@ describe('rates', () => {
     expect(masks.length).toBeGreaterThan(2)
     expect(masks.length).toBeLessThan(15)
   })
+})
+
+test('an overlay that was not painted, since a newer one was to be or it went wrong, is counted', async () => {
+  const broken = async () => Promise.reject(new Error('broken'))
+  const answers = [async () => undefined, broken, async () => Buffer.from('jpeg')]
+  const painter = { overlay: async () => answers.shift()!() }
+  const out = await open(mosquitto.url, 'busy', `${fast}, overlays_per_minute: 600`, undefined, painter)
+  const listener = await subscribe(mosquitto.url, 'roadmask/busy/front/overlay')
+  await connected()
+  for (let frame = 1; frame <= 3; frame++) {
+    out.mask(maskOf('front', frame, 10))
+    await delay(150)
+  }
+  await expect.poll(() => listener.text('roadmask/busy/front/overlay')).toEqual(['jpeg'])
+  await listener.stop()
+  expect(out.counts().dropped).toEqual({ offline: 0, slow_link: 0, refused: 0, too_large: 0, not_painted: 2 })
 })
