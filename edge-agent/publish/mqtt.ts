@@ -40,8 +40,11 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
   const url = own?.url ?? mqtt.url!
   const topic = topics(mqtt.prefix, device)
   const statuses = new Map<string, CameraStatus>()
+  /** All limits of a mask see the same moment, so that those of the same rate let the same masks through. */
+  let nowMs = 0
+  const moment = () => nowMs
   let settings = config
-  let { cameras, limits, statsDue } = limitsOf(config)
+  let { cameras, limits, statsDue } = limitsOf(config, moment)
   const dropped: MqttStats['dropped'] = { offline: 0, slow_link: 0, refused: 0, too_large: 0, not_painted: 0 }
   let ready = false // connected, and `available` is said
   let onTheWay = 0
@@ -217,6 +220,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     url,
     mask(message) {
       const { result, mask } = message
+      nowMs = performance.now()
       const limit = limits.get(result.camera)
       const to = topic.camera(result.camera)
       const packet = { qos: 0, retain: false } as const
@@ -240,7 +244,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     },
     settings(changed) {
       settings = changed
-      ;({ cameras, limits, statsDue } = limitsOf(changed))
+      ;({ cameras, limits, statsDue } = limitsOf(changed, moment))
       forgetOthers()
       if (ready) announce(settings)
     },
@@ -260,12 +264,12 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
 }
 
 /** What of the settings may change while the agent runs. */
-function limitsOf({ cameras, mqtt }: Config) {
+function limitsOf({ cameras, mqtt }: Config, moment: () => number) {
   const names = cameras.map(({ name }) => name)
   const limit = () => ({
-    mask: rateLimit(mqtt.masks_per_second),
-    result: rateLimit(mqtt.results_per_second),
-    overlay: rateLimit(mqtt.overlays_per_minute / 60),
+    mask: rateLimit(mqtt.masks_per_second, moment),
+    result: rateLimit(mqtt.results_per_second, moment),
+    overlay: rateLimit(mqtt.overlays_per_minute / 60, moment),
   })
   return {
     cameras: names,
