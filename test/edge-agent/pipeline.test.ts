@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { ModelInput } from '../../deploy/bundle.ts'
 import { makePipeline } from '../../edge-agent/capture/gstreamer.ts'
@@ -137,4 +138,33 @@ describe('time and pictures for people', () => {
       /nvvidconv ! video\/x-raw\(memory:NVMM\),format=I420,width=960,height=540.* nvjpegenc/,
     )
   })
+})
+
+describe('the texts that edge-agent/README.md shows', () => {
+  const texts = [...readFileSync('edge-agent/README.md', 'utf8').matchAll(/^source: "(gst:.*)"$/gm)].map(([, text]) => text!)
+  /** Come with drivers of their makers or with packages that few have. */
+  const rare = /no element "(aravissrc|pylonsrc|srtsrc)"/
+
+  test('are those of HTTP, SRT, Aravis and Basler', () => {
+    for (const element of ['souphttpsrc', 'srtsrc', 'aravissrc', 'pylonsrc'])
+      expect(texts.filter((text) => text.includes(element))).toHaveLength(1)
+  })
+
+  test.each(texts)('can be played where their elements are: %s', (source) => {
+    let said = ''
+    try {
+      makePipeline(probeText(camera(source), noHardware)).stop()
+    } catch (error) {
+      said = (error as Error).message
+    }
+    if (said) expect(said).toMatch(rare)
+  })
+
+  test.each(texts.filter((text) => /aravissrc|pylonsrc/.test(text)))(
+    'are right behind the source that is not here: %s',
+    (source) => {
+      const here = source.replace(/gst:(aravissrc|pylonsrc) [^!]*/, 'gst:fakesrc ')
+      expect(() => makePipeline(probeText(camera(here), noHardware)).stop()).not.toThrow()
+    },
+  )
 })
