@@ -291,9 +291,9 @@ export interface History {
   version: typeof wireVersion
   /** Whether the agent goes on to record. */
   recording: boolean
-  from_us: number
-  step_s: number
-  points: number
+  from_us: Int
+  step_s: Int
+  points: Int
   /** All processes of the agent together; the warmest part of the machine, where it tells. */
   device: { memory_mib: { mean: Line; most: Line }; temperature_c: { mean: Line; most: Line } }
   /** Those of which something is known in this time, also of cameras that are gone. */
@@ -303,7 +303,7 @@ export interface History {
 /** An event that the agent kept, with the picture of its moment where there is one. */
 export interface KeptEvent extends CameraEvent {
   /** When the picture was taken; absent where there is none. */
-  picture_us?: number
+  picture_us?: Int
 }
 
 /** Answer of `/api/events`, the newest first. */

@@ -16,7 +16,8 @@ import { momentText } from './times.ts'
 const behindMs = 1500
 const leastRefreshMs = 10_000
 const mostRefreshMs = 300_000
-/** An event's picture is painted within so long. */
+/** An event shows so soon, and its picture, which is painted, so much later. */
+const soonMs = 500
 const pictureMs = 2500
 
 export function openView({ agent, api, announce }: Around): View {
@@ -101,6 +102,8 @@ export function openView({ agent, api, announce }: Around): View {
       agent.cameras().map(({ camera }) => camera),
     )
   const chosen = () => names().filter((name) => !unchosen.has(name))
+  /** As the API takes them: none is all, and of none at all there is nothing. */
+  const asked = () => (unchosen.size === 0 ? [] : chosen().length ? chosen() : ['/'])
   const middle = () => (at === undefined ? (span.from + span.to) / 2 : (times[at] ?? span.to))
 
   /** Goes to a part of the past, or to the range up to now. */
@@ -120,7 +123,7 @@ export function openView({ agent, api, announce }: Around): View {
     try {
       const [answer] = await Promise.all([
         api.get<History>(`api/history?${query}`),
-        events.load({ cameras: unchosen.size ? chosen() : [], from: span.from, to: span.to }),
+        events.load({ cameras: asked(), from: span.from, to: span.to }),
       ])
       if (mine !== turn || !seen) return
       history = answer
@@ -145,7 +148,7 @@ export function openView({ agent, api, announce }: Around): View {
     if (!history) return
     showCameras()
     const query = new URLSearchParams({ from: iso(span.from), to: iso(span.to), points: String(span.points) })
-    for (const name of unchosen.size ? chosen() : []) query.append('camera', name)
+    for (const name of asked()) query.append('camera', name)
     asCsv.href = addressOf(`api/history.csv?${query}`).href
     const empty = isEmpty(history)
     moment.hidden = charts.hidden = values.hidden = empty
@@ -255,7 +258,7 @@ export function openView({ agent, api, announce }: Around): View {
       const deaf = agent.hear({
         event() {
           if (past) return
-          load()
+          nextMs = Math.min(nextMs, Date.now() + soonMs) // a flood of them asks no more often
           clearTimeout(later)
           later = setTimeout(load, pictureMs)
         },

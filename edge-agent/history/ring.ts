@@ -3,6 +3,7 @@
 // for flash wears out). A line that was torn or rotted is passed over. Times may go back, where a clock was set.
 import { appendFile, mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { entryIn, lineOf } from '../publish/segments.ts'
 
 /** Begins with its time in seconds since 1970, so that lines of other times need not be read through. */
@@ -13,7 +14,7 @@ export interface Timed {
 export interface Ring<Entry extends Timed> {
   /** Resolves when the system has them. Rejects where the disk does not take them; they are lost then. */
   append(entries: Entry[]): Promise<void>
-  /** All from one time to another, file by file and in the order they were written, with those that are on their way. */
+  /** All from one time to another, some at a time and in the order they were written, with those that are on their way. */
   read(from: number, to: number): AsyncGenerator<Entry[]>
   /** Time of the oldest line. */
   oldest(): Promise<number | undefined>
@@ -25,6 +26,8 @@ export interface Ring<Entry extends Timed> {
 
 /** So many files share the room, and the time that lines are kept: the oldest goes as a whole. */
 const filesAtMost = 16
+/** Lines that are read without a pause, which takes a millisecond or two. */
+const atOnce = 64
 /** `<crc32> {"t":` stands before the time. */
 const timeAt = 14
 
@@ -110,7 +113,10 @@ export async function openRing<Entry extends Timed>(folder: string, name: string
       for (const file of now) {
         if (!file.times || file.times[1] < from || file.times[0] >= to) continue
         const bytes = await readFile(pathOf(file)).catch(() => Buffer.alloc(0))
-        yield entriesOf<Entry>(bytes.subarray(0, file.bytes), from, to)
+        for (const entries of entriesOf<Entry>(bytes.subarray(0, file.bytes), from, to)) {
+          yield entries
+          await setImmediate() // masks go first
+        }
       }
       yield late
     },
@@ -142,13 +148,17 @@ function timesOf(lines: Buffer): File['times'] {
 const widen = (times: File['times'], more: File['times']): File['times'] =>
   times && more ? [Math.min(times[0], more[0]), Math.max(times[1], more[1])] : (times ?? more)
 
-function entriesOf<Entry extends Timed>(bytes: Buffer, from: number, to: number): Entry[] {
-  const entries: Entry[] = []
+/** Few at a time, since reading them takes a while. */
+function* entriesOf<Entry extends Timed>(bytes: Buffer, from: number, to: number): Generator<Entry[]> {
+  let entries: Entry[] = []
   for (const line of linesOf(bytes)) {
     const t = timeOf(line)
     if (!(t >= from && t < to)) continue
     const entry = entryIn(line)
     if (entry) entries.push(entry as unknown as Entry)
+    if (entries.length < atOnce) continue
+    yield entries
+    entries = []
   }
-  return entries
+  yield entries
 }
