@@ -42,7 +42,7 @@ export function openEventList(api: Api, look: (seconds: number) => void): EventL
   const element = make(
     'section',
     { class: 'happened', 'aria-labelledby': 'events-title' },
-    make('header', {}, make('h3', { id: 'events-title' }, 'Events'), kind, asCsv),
+    make('header', {}, make('h2', { id: 'events-title' }, 'Events'), kind, asCsv),
     none,
     list,
     more,
@@ -100,7 +100,7 @@ export function openEventList(api: Api, look: (seconds: number) => void): EventL
     const item = make(
       'li',
       { 'data-key': keyOf(event), 'data-type': event.type },
-      make('div', { class: 'said' }, make('h4', {}, title), make('p', {}, event.detail), time),
+      make('div', { class: 'said' }, make('h3', {}, title), make('p', {}, event.detail), time),
     )
     if (event.picture_us !== undefined) item.prepend(thumbnail(event, title))
     return item

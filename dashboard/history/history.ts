@@ -295,5 +295,5 @@ const iso = (seconds: number) => new Date(1000 * seconds).toISOString()
 /** A chart's title and legend as a sentence. */
 function readOut(chart: Element): string {
   const entries = [...chart.querySelectorAll('.legend li')].map((entry) => entry.textContent?.trim() ?? '')
-  return `${chart.querySelector('h3')?.textContent}: ${entries.join(', ')}`
+  return `${chart.querySelector('h2')?.textContent}: ${entries.join(', ')}`
 }

@@ -35,7 +35,7 @@ function frame(id: string, title: string, summary: string) {
   const legend = make('ul', { class: 'legend' })
   const drawn = make('div', { class: 'drawn', 'aria-hidden': 'true' })
   const caption = make('p', { class: 'summary' }, summary || 'Nothing in this time.')
-  const heading = make('h3', { id: `chart-${id}` }, title)
+  const heading = make('h2', { id: `chart-${id}` }, title)
   const element = make(
     'section',
     { class: 'chart', 'aria-labelledby': heading.id },
