@@ -10,8 +10,6 @@ import { openSavedModel } from './saved-model.ts'
 export interface Masks {
   /** Class ids, [n, height, width]. */
   masks: Int32Array
-  /** Share of each class in each mask, [n, classes], 0 to 1. */
-  classShare: Float32Array
   /** Mean over each mask of the winning class's probability, [n]. */
   confidence: Float32Array
 }
@@ -53,12 +51,7 @@ export async function loadBundle(dir: string): Promise<RunningBundle> {
     }
   }
 
-  /** The values of an output, which is then disposed. */
-  function take<T>(outputs: Record<string, tf.Tensor>, name: string): T {
-    const values = outputs[name]!.dataSync()
-    outputs[name]!.dispose()
-    return values as T
-  }
+  const valuesOf = <T>(output: tf.Tensor | undefined) => output!.dataSync() as T
 
   return {
     manifest,
@@ -66,9 +59,16 @@ export async function loadBundle(dir: string): Promise<RunningBundle> {
     precision: stated !== 'auto' ? stated : halved ? 'bfloat16' : 'float32',
     serve(pictures, n) {
       const outputs = call(serve, pictures, n)
-      return { masks: take(outputs, 'mask'), classShare: take(outputs, 'class_share'), confidence: take(outputs, 'confidence') }
+      const answer = { masks: valuesOf<Int32Array>(outputs.mask), confidence: valuesOf<Float32Array>(outputs.confidence) }
+      tf.dispose(outputs) // the share of each class too, which the facts tell better: they know the bars
+      return answer
     },
-    score: (pictures, n) => take(call(score, pictures, n), 'probability'),
+    score(pictures, n) {
+      const outputs = call(score, pictures, n)
+      const probability = valuesOf<Float32Array>(outputs.probability)
+      tf.dispose(outputs)
+      return probability
+    },
     dispose: () => session.close(),
   }
 }

@@ -12,10 +12,10 @@ const { manifest, compute, precision, serve } = await loadBundle(workerData as s
 
 port.on('message', (pictures: ToModel) => {
   const answer = serve(pictures.length === 1 ? pictures[0]! : Buffer.concat(pictures), pictures.length)
-  const { masks, classShare, confidence } = answer
+  const { masks, confidence } = answer
   port.postMessage(
     answer satisfies FromModel,
-    [masks, classShare, confidence].map(({ buffer }) => buffer as ArrayBuffer),
+    [masks, confidence].map(({ buffer }) => buffer as ArrayBuffer),
   )
 })
 port.postMessage({ manifest, compute, precision } satisfies FromModel)
