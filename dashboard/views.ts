@@ -6,6 +6,8 @@ import type { Around, OpenView, View } from './ui/view.ts'
 const views: Record<string, () => OpenView | Promise<OpenView>> = {
   live: () => openLive,
   history: () => import('./history/history.ts').then(({ openView }) => openView),
+  frames: async () => (await import('./frames/frames.ts')).openView,
+  model: async () => (await import('./model/model.ts')).openView,
 }
 
 /** What the address names: a view, and what follows its name. */

@@ -33,7 +33,8 @@ async function run({ file: named, flags }: Command) {
   const place = settingsPlace(named, process.env, flags)
   const read = () => readSettings(place, process.env, flags)
   const config = await read()
-  const { manifest } = await openBundle(config.bundle)
+  const bundle = await openBundle(config.bundle)
+  const { manifest } = bundle
   const log = openLog(config.log)
   const state = await openState(config, process.env)
   const known = makeMemory(config, manifest, log)
@@ -52,7 +53,7 @@ async function run({ file: named, flags }: Command) {
     play: cameraTests({ input: manifest.input, playing: cameras.playing, log }),
   }
   const { setEnabled } = cameras
-  const site = await openSite(config, { ...out, known, metrics, access, setEnabled, reload, setup, log })
+  const site = await openSite(config, { ...out, bundle, known, metrics, access, setEnabled, reload, setup, log })
 
   const gps = openGps(config.gps, log)
   const event = (happened: NewEvent) => out.event(gps.locate(happened))

@@ -6,9 +6,11 @@ export interface Dialog {
   closed: Promise<void>
 }
 
+let opened = 0
+
 /** Opens a dialog with a title and whatever is put into it. */
 export function openDialog(title: string, ...content: (Node | string)[]): Dialog {
-  const heading = make('h2', { id: 'dialog-title' }, title)
+  const heading = make('h2', { id: `dialog-${++opened}` }, title)
   const cross = make('button', { type: 'button', class: 'icon', 'aria-label': 'Close' }, '×')
   const dialog = make('dialog', { 'aria-labelledby': heading.id }, make('header', {}, heading, cross), ...content)
   cross.onclick = () => dialog.close()

@@ -30,6 +30,11 @@ export function clock(ms: number, nowMs: number): string {
   return new Date(ms).toDateString() === new Date(nowMs).toDateString() ? time : `${date.format(ms)} ${time}`
 }
 
+const dateAndTime = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'short' })
+
+/** Day and time to the minute. */
+export const dateTime = (ms: number): string => dateAndTime.format(ms)
+
 /** A time span for people, to the second and then coarser: `7 s`, `3 min 05 s`, `2 h 10 min`, `4 d 3 h`. */
 export function duration(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000))

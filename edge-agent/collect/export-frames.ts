@@ -29,6 +29,7 @@ The manifest is also data to train on: --data groundtruth:FILE.
 
 const text = { type: 'string' } as const
 const sayEvery = 50
+export const manifest = 'input.manifest'
 
 export async function exportFrames(args: string[]): Promise<void> {
   const { values } = parseOptions({
@@ -46,8 +47,7 @@ export async function exportFrames(args: string[]): Promise<void> {
   const config = await readConfig(values.config, process.env, [])
   const folder = hardFramesFolder(stateFolder(config, process.env))
   const store = await openFrameStore(folder)
-  const frames = store.list().reverse()
-  if (frames.length === 0) return console.log(`No frames are kept in ${folder}. ${whyNone(values.config, config)}`)
+  if (store.list().length === 0) return console.log(`No frames are kept in ${folder}. ${whyNone(values.config, config)}`)
   const blur = values.blur ?? config.collect.blur
   const to = await openDestination(
     values.to.startsWith('s3://') ? values.to : resolve(process.env.INIT_CWD ?? '.', values.to),
@@ -57,7 +57,9 @@ export async function exportFrames(args: string[]): Promise<void> {
       ...(values.region && { region: values.region }),
     },
   )
-  await send(store, frames, to, blur)
+  const { sent, gone, lines } = await sendFrames(store, to, blur)
+  if (gone > 0) console.log(`${gone} frames were removed meanwhile.`)
+  console.log(`${sent} frames sent, ${lines} in the manifest: ${to.ref(manifest)}${to.hint(manifest)}`)
 }
 
 /** What to do where there are none: it may have been the wrong device that was looked at. */
@@ -68,8 +70,9 @@ const whyNone = (file: string | undefined, { device, collect }: Config) =>
       ? 'The agent keeps some as soon as it sees any.'
       : `"collect: { enabled: true }" in ${file} keeps some.`
 
-async function send(store: FrameStore, frames: readonly KeptFrame[], to: Destination, blur: boolean) {
-  const manifest = 'input.manifest'
+/** Sends what is not there yet: pictures, first labels, label categories, and the manifest last. */
+export async function sendFrames(store: FrameStore, to: Destination, blur: boolean) {
+  const frames = store.list().reverse()
   const before = (await to.read(manifest))?.split('\n').filter(Boolean) ?? []
   const lines = new Map(before.map((line, i) => [readLine(line, `${to.ref(manifest)}:${i + 1}`).picture, line]))
   const there = await to.list()
@@ -116,8 +119,7 @@ async function send(store: FrameStore, frames: readonly KeptFrame[], to: Destina
   }
   await to.put('label-categories.json', categoriesFile([...labels]))
   await to.put(manifest, `${[...lines.values()].join('\n')}\n`)
-  if (gone > 0) console.log(`${gone} frames were removed meanwhile.`)
-  console.log(`${sent} frames sent, ${lines.size} in the manifest: ${to.ref(manifest)}${to.hint(manifest)}`)
+  return { sent, gone, lines: lines.size }
 }
 
 /** A folder for each camera and day, which the trainer takes for a drive. Blurred and clear pictures have names of their own. */

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Output } from '../publish/output.ts'
 import type { Config } from '../settings/config.ts'
 import type { MaskMessage, OutputStats } from '../wire.ts'
+import { type Archive, makeArchive } from './archive.ts'
 import { type FrameStore, hardFramesFolder, type KeptFrame, openFrameStore, type Reason } from './frame-store.ts'
 import { judgeFrames, type Verdict } from './verdict.ts'
 
@@ -12,6 +13,7 @@ export interface HardFrames extends Output {
   /** Keeps the next picture of a camera, with its mask; undefined where none came in time or it cannot be kept. */
   keepNow(camera: string): Promise<KeptFrame | undefined>
   store: Promise<FrameStore>
+  archive: Archive
   enabled(): boolean
   /** Empty while it is off. */
   counts(): Pick<OutputStats, 'hard_frames'>
@@ -52,6 +54,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
     (ready) => (opened = ready),
     (error: Error) => log.error(`hard frames are not kept: ${folder} cannot be read: ${error.message}`),
   )
+  const archive = makeArchive(config, state)
   const watches = new Map<string, Watch>()
   let waiting = 0
   const dropped = { slow_disk: 0, fault: 0 }
@@ -100,6 +103,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
 
   return {
     store,
+    archive,
     enabled: () => settings.enabled,
     mask(message) {
       const { camera, captured_us } = message.result
@@ -140,6 +144,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
     stats() {},
     settings(changed) {
       settings = changed.collect
+      archive.settings(changed)
       for (const camera of watches.keys()) if (!changed.cameras.some(({ name }) => name === camera)) watches.delete(camera)
     },
     counts() {
@@ -150,6 +155,7 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
       }
     },
     async close() {
+      archive.close()
       await last
     },
   }

@@ -1,5 +1,6 @@
 // Hard frames over HTTP: what is kept, and what an operator keeps or throws away.
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Made } from '../collect/archive.ts'
 import { frameFiles, type KeptFrame, reasons } from '../collect/frame-store.ts'
 import type { HardFrames } from '../collect/hard-frames.ts'
 import { bytes, json, refusal, refusals, type Site } from './api.ts'
@@ -15,6 +16,9 @@ const Frame = z
     keep: z.boolean().openapi({ description: 'Marked to stay when older frames make room.' }),
   })
   .openapi('HardFrame') satisfies z.ZodType<KeptFrame>
+const Export = z
+  .object({ frames: z.int(), folder: z.string().openapi({ description: 'Where it is on the device.' }) })
+  .openapi('HardFrameExport') satisfies z.ZodType<Made>
 const params = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
 const noFrame = refusal('There is no such frame, or it has made room for another one.')
 const types = { picture: 'image/jpeg', mask: 'image/png', facts: 'application/json' } as const
@@ -48,6 +52,50 @@ export function serveHardFrames(site: Site, frames: HardFrames, isCamera: (name:
         return context.body(new Uint8Array(found), 200, { 'content-type': types[file], 'cache-control': 'no-store' }) as never
       },
     )
+
+  site.openapi(
+    createRoute({
+      method: 'post',
+      path: '/api/hard-frames/export',
+      summary:
+        'Makes a labelling job for SageMaker Ground Truth of all kept frames, in a folder of the device, in place of the last one',
+      responses: {
+        ...refusals,
+        200: json(Export, 'It is made; /api/hard-frames/export.tar downloads it.'),
+        409: refusal('There are no frames, or another export is under way.'),
+        503: refusal('It could not be made.'),
+      },
+    }),
+    async (context) => {
+      if ((await frames.store).list().length === 0) throw problem(409, 'No hard frames are kept yet')
+      const made = await frames.archive.make().catch((error: Error) => {
+        throw problem(503, `The export could not be made: ${error.message}`)
+      })
+      if (!made) throw problem(409, 'An export is under way already; it takes a moment')
+      return context.json(made, 200)
+    },
+  )
+
+  site.openapi(
+    createRoute({
+      method: 'get',
+      path: '/api/hard-frames/export.tar',
+      summary: 'The last export: pictures, first labels, label categories and the manifest, which is also data to train on',
+      responses: { ...refusals, 200: bytes('application/x-tar', 'A folder.'), 404: refusal('Nothing was exported yet.') },
+    }),
+    async (context) => {
+      const headers = {
+        'content-type': 'application/x-tar',
+        'content-disposition': 'attachment; filename="hard-frames.tar"',
+        'cache-control': 'no-store',
+      }
+      const body = await frames.archive.open()
+      if (!body) throw problem(404, 'Nothing was exported yet; POST /api/hard-frames/export does')
+      if (context.req.method !== 'HEAD') return context.body(body, 200, headers) as never
+      await body.cancel()
+      return context.body(null, 200, headers) as never
+    },
+  )
 
   site.openapi(
     createRoute({

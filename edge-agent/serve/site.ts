@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import type { Bundle } from '../../deploy/bundle.ts'
 import type { HardFrames } from '../collect/hard-frames.ts'
 import type { History } from '../history/history.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +18,7 @@ import { serveHealth } from './health.ts'
 import { serveHistory } from './history.ts'
 import { listen } from './listen.ts'
 import type { Metrics } from './metrics.ts'
+import { serveModel } from './model.ts'
 import { serveDocument } from './openapi.ts'
 import { servePage } from './page.ts'
 import { problem, problemText, problemType } from './problem.ts'
@@ -33,6 +35,7 @@ export interface Site {
 }
 
 export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold'> {
+  bundle: Bundle
   sockets: SocketOutput
   metrics: Metrics
   hardFrames: HardFrames
@@ -95,6 +98,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   serveHardFrames(site, around.hardFrames, (name) => known.statuses().some(({ camera }) => camera === name))
   serveHistory(site, around.history)
   serveSetup(site, around.setup, () => running)
+  serveModel(site, around.bundle)
   serveDocument(site)
   servePage(site)
 

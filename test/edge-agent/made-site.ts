@@ -2,10 +2,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openBundle } from '../../deploy/bundle.ts'
 import { type HardFrames, keepHardFrames } from '../../edge-agent/collect/hard-frames.ts'
 import { type History, keepHistory } from '../../edge-agent/history/history.ts'
 import type { Known } from '../../edge-agent/known.ts'
 import { openLog } from '../../edge-agent/log.ts'
+import { demoBundle } from '../../edge-agent/paths.ts'
 import { type StreamOutput, serveStreams } from '../../edge-agent/publish/mjpeg.ts'
 import { type SocketOutput, serveSockets } from '../../edge-agent/publish/websocket.ts'
 import { type Access, openAccess, type Store } from '../../edge-agent/serve/access.ts'
@@ -99,6 +101,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   }
   await writeFile(setup.file.path, text || 'cameras: [{ name: front, source: test }, { name: rear, source: test }]\n')
   const site = await openSite(config, {
+    bundle: await openBundle(demoBundle),
     known,
     metrics,
     access,
