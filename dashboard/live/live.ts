@@ -128,6 +128,7 @@ export function openView({ agent, api, announce, isOperator }: Around): View {
   }
   addEventListener('keydown', ({ key, target }) => {
     if (!watching || !grid.hasAttribute('data-full') || target instanceof HTMLInputElement) return
+    if (document.querySelector('dialog[open]')) return // the key is the dialog's
     const all = tiles()
     const step = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? all.length - 1 : 0
     if (key === 'Escape') location.hash = ''
