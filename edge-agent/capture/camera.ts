@@ -168,11 +168,11 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
   }
   /** A video that is not played again ends when its last frame has gone its way, perhaps to a model that is still loading. */
   let over = false
+  let pulled = false // as the stream's end may overtake its last frame
   function giveRest(untilMs: number) {
     over = true
     giveFrame?.()
-    const now = performance.now()
-    if ((choice.waiting() || now - cameMs < drainedMs) && now < untilMs) setTimeout(giveRest, drainedMs / 4, untilMs)
+    if ((choice.waiting() || !pulled) && performance.now() < untilMs) setTimeout(giveRest, drainedMs / 4, untilMs)
     else if (segment) segment.write('', ended)
     else ended()
   }
@@ -232,7 +232,10 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     giveFrame?.()
     if (shutter) openWhenDue(pts)
   }
-  pullAll(pipeline, 'model', newFrame, line?.whenRoom, () => line && finished('pulls'))
+  pullAll(pipeline, 'model', newFrame, line?.whenRoom, () => {
+    pulled = true
+    if (line) finished('pulls')
+  })
   if (shutter)
     pullAll(pipeline, 'preview', (pts, jpeg) => {
       if (pts > openedAt) openShutter(false) // else it was asked for before, and the next one is due already
