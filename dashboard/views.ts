@@ -8,6 +8,7 @@ const views: Record<string, () => OpenView | Promise<OpenView>> = {
   history: () => import('./history/history.ts').then(({ openView }) => openView),
   frames: async () => (await import('./frames/frames.ts')).openView,
   model: async () => (await import('./model/model.ts')).openView,
+  cameras: () => import('./setup/setup.ts').then(({ openView }) => openView),
 }
 
 /** What the address names: a view, and what follows its name. */

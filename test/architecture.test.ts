@@ -15,7 +15,8 @@ const rooms = ['edge-agent', 'trainer', 'dashboard', 'deploy']
 const allowed: Record<string, string[]> = {
   'edge-agent': ['deploy'],
   trainer: ['deploy'],
-  dashboard: ['edge-agent/wire.ts'],
+  // What a zone says, so that the page says of one that is being drawn what the agent will.
+  dashboard: ['edge-agent/wire.ts', 'edge-agent/facts/zones.ts', 'edge-agent/facts/zone-states.ts'],
   deploy: [],
 }
 

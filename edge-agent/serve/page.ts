@@ -14,7 +14,8 @@ const types = new Map([
   ['js', 'text/javascript; charset=utf-8'],
 ])
 /** All of the repository that is served. */
-const allowed = /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/wire\.js)$/
+const allowed =
+  /^\/(dashboard\/([\w-]+\/)?[\w-]+\.(html|css|svg|js)|edge-agent\/(wire|facts\/(zones|zone-states|hold|view))\.js)$/
 
 /** Files of npm packages, under addresses beside the views that use them. */
 const packages = new Map([
