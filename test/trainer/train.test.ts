@@ -166,7 +166,7 @@ describe('npm run trainer', () => {
     expect(manifest.precision).toMatchObject({ storage: 'float16', compute: 'float32' })
     expect(manifest.precision!.pixels_differing).toBeLessThan(0.01)
     expect((await run('export.js', ['--run', 'whole', '--compute', 'int9'])).err).toBe(
-      '--compute: expected float32, bfloat16, float16 or int8, found int9\n',
+      '--compute: expected auto, float32, bfloat16, float16 or int8, found int9\n',
     )
 
     const strict = ['--run', 'whole', '--threshold', 'max-f', '--bundle', 'strict']

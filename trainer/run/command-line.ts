@@ -132,7 +132,7 @@ const options = {
     'Random changes of training pictures. plain: flip, brightness, contrast. mild: also a zoom of up to 15 %. strong: also a zoom out of up to 30 %, small turns and tilts, gamma, colours, shades, blur, noise and JPEG, for other cameras and hours; it learns more slowly, so give it more epochs and measure.',
   ],
   compute: [
-    Precision.or(z.literal('auto')).default('auto'),
+    z.enum(['auto', ...Precision.options]).default('auto'),
     `auto|${precisions}`,
     'What convolutions compute in, in training and in the bundle; weights are kept and updated in float32. auto trains in float32, and the bundle computes in bfloat16 on devices that have it where this machine has it too, else in float32. bfloat16 is for CPUs with AVX512_BF16 or AMX and GPUs from Ampere on, float16 for GPUs.',
   ],
