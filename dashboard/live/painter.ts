@@ -35,9 +35,10 @@ function theWorker(): Worker {
   return worker
 }
 
+theWorker() // it loads while the page does
+
 export function takeBrush(): Brush {
   const tile = tiles++
-  theWorker() // it loads while the first frame is on its way
   return {
     paint({ message, ...wanted }) {
       // Bytes of their own, which move to the worker; the message's lie in one buffer with everything else of it.

@@ -246,6 +246,7 @@ export class RoadView extends HTMLElement {
     this.#fault = ''
     const aspect = `${result.camera_width} / ${result.camera_height}`
     if (this.style.getPropertyValue('--aspect') !== aspect) this.style.setProperty('--aspect', aspect)
+    if (this.condition.kind !== 'live') this.tick(Date.now()) // it need not stay grey until the next tick
   }
 
   #part(name: string): HTMLElement {

@@ -30,6 +30,10 @@ export interface Watched {
 }
 
 export interface BenchedAgent {
+  /** Address of the page. */
+  url: string
+  /** The viewer goes; from now on `watch` sees nothing. */
+  leave(): void
   /** Watches for so long, from now on. */
   watch(seconds: number): Promise<Watched>
   /** Stops all its processes where they are, so that something else can be measured; a second or two does no harm. */
@@ -118,6 +122,8 @@ export async function startBenchedAgent(config: { cameras: unknown[] } & Record<
     }
     const processes = () => [{ pid, module: 'main' }, ...childrenOf(pid)]
     return {
+      url,
+      leave: () => socket.close(),
       async watch(seconds) {
         const before = processes().map((one) => ({ ...one, cpu: cpuSeconds(one.pid) }))
         const began = performance.now()

@@ -3,9 +3,13 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import type { Context } from 'hono'
 import { build, repository } from '../paths.ts'
 import type { Site } from './api.ts'
+
+const compress = promisify(gzip)
 
 const types = new Map([
   ['html', 'text/html; charset=utf-8'],
@@ -41,8 +45,27 @@ async function file(context: Context, path: string): Promise<Response> {
   const extension = path.split('.').at(-1) ?? ''
   const bytes = await readFile(pageFile(path)!).catch(() => undefined)
   if (!bytes) return context.notFound()
-  const tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 20)}"`
-  const headers = { 'content-type': types.get(extension) ?? 'application/octet-stream', etag: tag, 'cache-control': 'no-cache' }
+  const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 20)
+  const zip = /\bgzip\b/.test(context.req.header('accept-encoding') ?? '')
+  const tag = zip ? `"${hash}-gzip"` : `"${hash}"` // by RFC 9110 what has other bytes has another tag
+  const headers = {
+    'content-type': types.get(extension) ?? 'application/octet-stream',
+    'cache-control': 'no-cache',
+    vary: 'accept-encoding',
+    etag: tag,
+  }
   if (context.req.header('if-none-match') === tag) return context.body(null, 304, headers)
-  return context.body(new Uint8Array(bytes), 200, headers)
+  if (!zip) return context.body(new Uint8Array(bytes), 200, headers)
+  return context.body(new Uint8Array(await zipped(path, hash, bytes)), 200, { ...headers, 'content-encoding': 'gzip' })
+}
+
+const zips = new Map<string, { hash: string; bytes: Promise<Buffer> }>()
+
+/** A file is compressed once, until it changes; there are as many as the page has. */
+function zipped(path: string, hash: string, bytes: Buffer): Promise<Buffer> {
+  const known = zips.get(path)
+  if (known?.hash === hash) return known.bytes
+  const made = { hash, bytes: compress(bytes, { level: 9 }) }
+  zips.set(path, made)
+  return made.bytes
 }

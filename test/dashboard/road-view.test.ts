@@ -1,6 +1,6 @@
 // The page in a real Chromium, told exactly what to show by a real server: pixels, pairs, states, keys, and its size.
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
@@ -419,6 +419,22 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     expect(visited.complaints).toEqual([])
     expect(new Set(visited.requests.map((address) => new URL(address).host))).toEqual(new Set([`127.0.0.1:${server.port}`]))
   })
+})
+
+test('the page asks for its scripts at once: the document names all that page.js imports, and nothing else', async () => {
+  const imported = new Set<string>()
+  async function follow(file: string) {
+    if (imported.has(file)) return
+    imported.add(file)
+    const text = await readFile(join('build', file), 'utf8')
+    for (const [, path] of text.matchAll(/^(?:import|export)[^;]*?\bfrom '(\.[^']+)'/gm))
+      await follow(join(dirname(file), path!))
+  }
+  await follow('dashboard/page.js')
+  imported.delete('dashboard/page.js')
+  const html = await readFile('dashboard/index.html', 'utf8')
+  const named = [...html.matchAll(/rel="modulepreload" href="([^"]+)"/g)].map(([, path]) => path)
+  expect(named.sort()).toEqual([...imported].sort())
 })
 
 test('the whole page is under 150 kB compressed', async () => {

@@ -77,7 +77,12 @@ describe('the page', () => {
       expect(response.status, path).toBe(200)
       expect(response.headers.get('content-type'), path).toContain(type)
       expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'self'; img-src 'self' blob:/)
+      expect(response.headers.get('content-encoding'), path).toBe('gzip')
       expect((await ask(path, { 'if-none-match': response.headers.get('etag') })).status).toBe(304)
+      const plain = await ask(path, { 'accept-encoding': 'identity' })
+      expect(plain.headers.get('content-encoding')).toBeNull()
+      expect(await plain.text()).toBe(await response.text())
+      expect(plain.headers.get('etag')).not.toBe(response.headers.get('etag'))
     }
   })
 
