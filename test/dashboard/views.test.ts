@@ -241,6 +241,11 @@ cameras:
       await page.waitForLoadState('networkidle')
       await check(view)
     }
+    await page.evaluate(() => {
+      location.hash = '#cameras/ball'
+    })
+    await page.locator('[data-view=cameras] canvas, [data-view=cameras] svg').first().waitFor()
+    await check('zones of a camera')
     await goTo(page, 'Hard frames')
     await page.locator('.thumb').first().click()
     await page.getByRole('dialog').getByText('% road').waitFor()
