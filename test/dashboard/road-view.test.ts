@@ -273,7 +273,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     expect(await near(0.1, 0.6, red)).toBeLessThan(40)
     expect(await near(0.6, 0.6, green)).toBeLessThan(40)
     expect(await near(0.35, 0.9, yellow)).toBeGreaterThan(60)
-    await page.getByLabel('Free way').check()
+    await page.getByLabel('Free space').check()
     await expect.poll(() => near(0.35, 0.9, yellow)).toBeLessThan(40)
     await page.getByRole('checkbox', { name: 'Zones' }).uncheck()
     await expect.poll(() => near(0.6, 0.6, green)).toBeGreaterThan(60)
