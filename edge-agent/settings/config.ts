@@ -8,7 +8,10 @@ import { hashForm } from '../serve/passwords.ts'
 import { sourceKind } from './source-kind.ts'
 
 /** One level of an MQTT topic: no `/`, no wildcard, no space. */
-const topicLevel = z.string().regex(/^[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#"')
+const topicLevel = z
+  .string()
+  // Folders are named so too.
+  .regex(/^(?!\.{1,2}$)[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#", and neither "." nor ".."')
 const port = z.int().min(0).max(65535)
 /** A text that nobody is shown: `writeOnly` is JSON Schema's word for it. */
 const secret = () => z.string().min(1).meta({ writeOnly: true })

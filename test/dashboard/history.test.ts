@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Browser, Locator } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLevels } from '../../edge-agent/history/levels.ts'
 import { addMask, makeTally, type Span, spanOf } from '../../edge-agent/history/tally.ts'
 import { writeBrightBundle } from '../bright-bundle.ts'
@@ -25,6 +25,12 @@ cameras:
 ${more}`
 
 /** Ten minutes to a day ago a camera that is gone saw 30 % road, and one that runs 70 %; an hour of it is missing. */
+/** A chart is drawn anew when its values come: between the two there is no box. */
+async function boxOf(element: Locator) {
+  const box = await vi.waitUntil(() => element.boundingBox(), { timeout: 20_000 })
+  return box as NonNullable<typeof box>
+}
+
 async function fill(folder: string) {
   const levels = await openLevels(folder, () => ({ bytes: 2 ** 25, seconds: 1e7 }))
   const now = Math.floor(Date.now() / 60_000) * 60
@@ -90,7 +96,7 @@ describe.skipIf(!chromiumPath)(`the view of the past in Chromium${noChromium}`, 
     const road = () => chart(visited, 'Road').locator('.legend').textContent()
     await expect.poll(road, slow).toContain('gone')
     const over = page.locator('.u-over').first()
-    const { width } = (await over.boundingBox())!
+    const { width } = await boxOf(over)
     await over.hover({ position: { x: 0.2 * width, y: 40 } })
     await expect.poll(road).toMatch(/front 70.*gone 30/)
     expect(await chart(visited, 'Latency').locator('.legend').textContent()).toMatch(/front 20/)
@@ -121,7 +127,7 @@ describe.skipIf(!chromiumPath)(`the view of the past in Chromium${noChromium}`, 
     }
     await expect.poll(seconds, slow).toBe(86_400)
     await page.locator('.u-over').first().scrollIntoViewIfNeeded()
-    const { x, y, width } = (await page.locator('.u-over').first().boundingBox())!
+    const { x, y, width } = await boxOf(page.locator('.u-over').first())
     await page.mouse.move(x + 0.25 * width, y + 40)
     await page.mouse.down()
     await page.mouse.move(x + 0.4 * width, y + 50)

@@ -109,6 +109,7 @@ describe('what is refused, and how', () => {
     ['cameras: []', 'agent.yaml:1:10: "cameras": expected at least 1 entry, found a list of 0'],
     ['cameras:\n  - source: test', 'agent.yaml:2:5: "cameras[0].name" is missing'],
     ['cameras:\n  - name: a/b\n    source: test', 'agent.yaml:2:11: "cameras[0].name": expected one level of an MQTT topic'],
+    ['device: ..', 'agent.yaml:1:9: "device": expected one level of an MQTT topic'],
     [
       'cameras:\n  - name: a\n    source: rstp://h',
       'agent.yaml:3:13: "cameras[0].source": expected a source: demo, test, file:PATH',
