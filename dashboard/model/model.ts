@@ -118,7 +118,7 @@ const part = (title: string, content: HTMLElement, kind = 'part') =>
 
 function classes({ classes, road }: Model): HTMLElement {
   const items = classes.map(({ name, colour }, id) => {
-    const swatch = make('i', { class: 'swatch' })
+    const swatch = make('i', { class: 'class-colour' })
     swatch.style.background = colour
     return make('li', {}, swatch, `${id} ${name}`, ...(id === road ? [make('strong', {}, ' is road')] : []))
   })

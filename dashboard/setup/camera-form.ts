@@ -287,7 +287,10 @@ export function openCamera(
     showDirty()
   }
 
-  form.oninput = showDirty
+  form.oninput = () => {
+    say(fault, '') // it was of what stood there before
+    showDirty()
+  }
   kind.onchange = showKind
   whole.onchange = showRegion
   test.onclick = () => void tryIt()
