@@ -157,8 +157,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     }
     if (message.type === 'segment-done') (held ? windWhenDrained : wind)()
     if (message.type !== 'eos') return
-    if (line) finished('stream')
-    else if (camera.loop === false) giveRest(performance.now() + restWithinMs)
+    over = true
+    if (line || camera.loop === false) finished('stream')
     else ended()
   })
   function ended() {
@@ -166,23 +166,28 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     else if (camera.loop === false) lost('The video has ended', 'never')
     else lost('The stream has ended')
   }
-  /** A video that is not played again ends when its last frame has gone its way, perhaps to a model that is still loading. */
   let over = false
-  let pulled = false // as the stream's end may overtake its last frame
-  function giveRest(untilMs: number) {
-    over = true
-    giveFrame?.()
-    if ((choice.waiting() || !pulled) && performance.now() < untilMs) setTimeout(giveRest, drainedMs / 4, untilMs)
-    else if (segment) segment.write('', ended)
-    else ended()
-  }
   /** The stream's end and that of the pulls come in any order; none of the two alone is the end. */
   const still = new Set(['stream', 'pulls'])
   function finished(part: string) {
     still.delete(part)
     if (still.size > 0) return
-    // After the frame that was just taken has gone its way.
-    line?.end(() => setImmediate(() => (replay ? tell({ type: 'finished', frames }) : segment?.write('', ended))))
+    if (line) line.end(gone)
+    else giveRest(performance.now() + restWithinMs)
+  }
+  /** The last frame may wait for a model that is still loading. */
+  function giveRest(untilMs: number) {
+    giveFrame?.()
+    if (choice.waiting() && performance.now() < untilMs) setTimeout(giveRest, drainedMs / 4, untilMs)
+    else gone()
+  }
+  /** After the frame that was just taken has gone its way. */
+  function gone() {
+    setImmediate(() => {
+      if (replay) tell({ type: 'finished', frames })
+      else if (segment) segment.write('', ended)
+      else ended()
+    })
   }
   pipeline.play()
 
@@ -232,10 +237,7 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
     giveFrame?.()
     if (shutter) openWhenDue(pts)
   }
-  pullAll(pipeline, 'model', newFrame, line?.whenRoom, () => {
-    pulled = true
-    if (line) finished('pulls')
-  })
+  pullAll(pipeline, 'model', newFrame, line?.whenRoom, () => finished('pulls'))
   if (shutter)
     pullAll(pipeline, 'preview', (pts, jpeg) => {
       if (pts > openedAt) openShutter(false) // else it was asked for before, and the next one is due already

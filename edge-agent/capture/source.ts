@@ -1,5 +1,4 @@
 // The part of a pipeline that is a camera's own: from the source in the config to raw video. Pure text.
-
 import { demoDrive } from '../paths.ts'
 import type { CameraConfig } from '../settings/config.ts'
 import { sourceKind } from '../settings/source-kind.ts'
