@@ -2,7 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const programs: Record<string, string> = { agent: 'edge-agent', page: 'edge-agent', inference: 'trainer', training: 'trainer' }
+const programs: Record<string, string> = {
+  agent: 'edge-agent/bench/bench.js',
+  page: 'edge-agent/bench/page.js',
+  inference: 'trainer/bench/bench.js',
+  training: 'trainer/bench/bench.js',
+}
 const help = `npm run bench -- agent|page|inference|training [options]
 
   agent        the whole agent beside the bundle alone, and beside an agent in Python
@@ -13,11 +18,11 @@ const help = `npm run bench -- agent|page|inference|training [options]
 npm run bench -- WHAT --help has the options of each.`
 
 const [what = '', ...options] = process.argv.slice(2)
-const room = programs[what]
-if (room) {
-  const program = join(import.meta.dirname, `../${room}/bench/${what === 'page' ? 'page' : 'bench'}.js`)
-  const args = room === 'trainer' ? [what, ...options] : options
-  const { status } = spawnSync(process.execPath, ['--enable-source-maps', program, ...args], { stdio: 'inherit' })
+const program = programs[what]
+if (program) {
+  const args = program.startsWith('trainer/') ? [what, ...options] : options
+  const path = join(import.meta.dirname, '..', program)
+  const { status } = spawnSync(process.execPath, ['--enable-source-maps', path, ...args], { stdio: 'inherit' })
   process.exitCode = status ?? 1
 } else if (what === '--help' || what === '-h') console.log(help)
 else {

@@ -1,6 +1,5 @@
 // Spans of ten seconds, of which those of a minute and of a quarter of an hour are made: each kind in a ring of its own, so
 // that what is fine goes back hours and what is coarse goes back months.
-
 import { type Bounds, openRing, type Ring } from './ring.ts'
 import { addSpan, makeTally, type Span, spanOf, type Tally } from './tally.ts'
 

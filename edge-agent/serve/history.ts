@@ -3,7 +3,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { EventQuestion } from '../history/events.ts'
 import type { History } from '../history/history.ts'
-import type { CameraEvent, EventPage, History as HistoryLines, KeptEvent, Line, Stage } from '../wire.ts'
+import { stages } from '../history/tally.ts'
+import type { CameraEvent, EventPage, History as HistoryLines, KeptEvent, Line } from '../wire.ts'
 import { bytes, json, refusal, refusals, type Site } from './api.ts'
 import { type Cell, csv, isoTime } from './csv.ts'
 import { message } from './openapi.ts'
@@ -159,21 +160,19 @@ export function serveHistory(site: Site, history: History): void {
   )
 }
 
-const stages: Stage[] = ['capture', 'wait', 'infer', 'facts', 'encode', 'publish']
-
 /** A row for each point and camera of which something is known. */
 function* rowsOf({ from_us, step_s, points, cameras }: HistoryLines): Generator<Cell[]> {
   const zones = [...new Set(Object.values(cameras).flatMap((camera) => Object.keys(camera.zones)))].sort()
   yield [
     ...['time', 'seconds', 'camera', 'road_percent_mean', 'road_percent_least', 'road_percent_most', 'masks_per_second'],
-    ...['dropped_per_second', ...[...stages, 'age'].flatMap((stage) => [`${stage}_ms_median`, `${stage}_ms_p99`])],
+    ...['dropped_per_second', ...stages.flatMap((stage) => [`${stage}_ms_median`, `${stage}_ms_p99`])],
     ...zones.flatMap((zone) => [`zone ${zone} road_percent`, `zone ${zone} blocked_percent`]),
   ]
   for (let i = 0; i < points; i++)
     for (const [name, camera] of Object.entries(cameras)) {
       if (camera.masks_per_second[i] === null) continue
       const { mean, least, most } = camera.road_percent
-      const durations = [...stages.map((stage) => camera.stages_ms[stage]), camera.age_ms]
+      const durations = stages.map((stage) => (stage === 'age' ? camera.age_ms : camera.stages_ms[stage]))
       const ofZones = zones.map((zone) => (Object.hasOwn(camera.zones, zone) ? camera.zones[zone] : undefined))
       const values: (Line | undefined)[] = [
         ...[mean, least, most, camera.masks_per_second, camera.dropped_per_second],

@@ -1,10 +1,10 @@
 // What a run ends with: the network of its best epoch as it will run on a device, measured on the validation pictures, its
 // bundle and its overlays.
 import * as tf from '@tensorflow/tfjs-node-gpu'
-import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js'
 import type { Manifest } from '../../deploy/bundle.ts'
 import { nativePrecision } from '../../deploy/native-precision.ts'
 import { batches } from '../data/batches.ts'
+import { onGpu } from '../graph/optimizers.ts'
 import type { Network } from '../learn/learner.ts'
 import { type Validation, validate } from '../metrics/validate.ts'
 import { foldedFcn } from '../model/fcn.ts'
@@ -55,8 +55,7 @@ export async function finishRun(
 
 /** Whether what `auto` adds is quick here: what takes minutes to measure is left out. */
 async function computesBfloat16(): Promise<boolean> {
-  const device = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu'
-  return (await nativePrecision(device))?.bfloat16 === true
+  return (await nativePrecision(onGpu() ? 'gpu' : 'cpu'))?.bfloat16 === true
 }
 
 /** The threshold as a number. That of MaxF is of the network in the precision that it will have. */
