@@ -1,5 +1,6 @@
 // The hard frames view: what the agent has kept for labelling, to look through, keep, discard and export.
 import type { Result } from '../../edge-agent/wire.ts'
+import { roadTint } from '../live/draw.ts'
 import { takeBrush } from '../live/painter.ts'
 import { addressOf } from '../ui/api.ts'
 import { confirmed, openDialog } from '../ui/dialog.ts'
@@ -27,7 +28,6 @@ const reasons = {
 }
 /** Cards at a time; their pictures load as they are scrolled to. */
 const page = 48
-const tint = '#1fe5c3'
 
 const at = (id: string, file: string) => `api/hard-frames/${encodeURIComponent(id)}/${file}`
 
@@ -82,7 +82,11 @@ export function openView({ agent, api, isOperator }: Around): View {
     const named = [...new Set(frames.map(({ camera }) => camera))].sort()
     options(cameras.select, [['', 'all'], ...named.map((name): [string, string] => [name, name])])
     options(why.select, [['', 'all'], ...Object.entries(reasons)])
-    options(kept.select, [['', 'all'], ['keep', 'marked to keep'], ['not', 'not marked']]) // biome-ignore format: one line
+    options(kept.select, [
+      ['', 'all'],
+      ['keep', 'marked to keep'],
+      ['not', 'not marked'],
+    ])
     draw()
   }
 
@@ -164,7 +168,7 @@ export function openView({ agent, api, isOperator }: Around): View {
         const width = Math.min(result.camera_width, 1600)
         const height = Math.max(1, Math.round((result.camera_height * width) / result.camera_width))
         const mode = mask.checked ? ('tint' as const) : ('picture' as const)
-        const look = { mode, opacity: 0.45, tint, scale: width / 900, zones: [], space: false }
+        const look = { mode, opacity: 0.45, tint: roadTint, scale: width / 900, zones: [], space: false }
         const bitmap = await brush.paint({ ...(fresh && { message }), look, width, height })
         if (!bitmap) return
         Object.assign(canvas, { width, height })

@@ -106,6 +106,8 @@ export function openView({ agent, api, announce }: Around): View {
   const asked = () => (unchosen.size === 0 ? [] : chosen().length ? chosen() : ['/'])
   const middle = () => (at === undefined ? (span.from + span.to) / 2 : (times[at] ?? span.to))
 
+  const query = () => new URLSearchParams({ from: iso(span.from), to: iso(span.to), points: String(span.points) })
+
   /** Goes to a part of the past, or to the range up to now. */
   function go(to: Span | undefined) {
     past = to
@@ -118,11 +120,10 @@ export function openView({ agent, api, announce }: Around): View {
     span = past ?? spanOf(range, Date.now())
     for (const { input } of rangeInputs) input.checked = !past && input.value === range.name
     now.hidden = !past
-    const query = new URLSearchParams({ from: iso(span.from), to: iso(span.to), points: String(span.points) })
     planNext()
     try {
       const [answer] = await Promise.all([
-        api.get<History>(`api/history?${query}`),
+        api.get<History>(`api/history?${query()}`),
         events.load({ cameras: asked(), from: span.from, to: span.to }),
       ])
       if (mine !== turn || !seen) return
@@ -147,9 +148,9 @@ export function openView({ agent, api, announce }: Around): View {
   function show() {
     if (!history) return
     showCameras()
-    const query = new URLSearchParams({ from: iso(span.from), to: iso(span.to), points: String(span.points) })
-    for (const name of asked()) query.append('camera', name)
-    asCsv.href = addressOf(`api/history.csv?${query}`).href
+    const wanted = query()
+    for (const name of asked()) wanted.append('camera', name)
+    asCsv.href = addressOf(`api/history.csv?${wanted}`).href
     const empty = isEmpty(history)
     moment.hidden = charts.hidden = values.hidden = empty
     if (!history.recording)

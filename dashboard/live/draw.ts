@@ -7,6 +7,9 @@ import { drawFreeSpace, drawZones } from './overlay.ts'
 export type Mode = 'tint' | 'outline' | 'mask' | 'picture'
 export const modes: readonly Mode[] = ['tint', 'outline', 'mask', 'picture']
 
+/** Colour of the road wherever it is drawn. */
+export const roadTint = '#1fe5c3'
+
 /** One frame, decoded: the picture and the mask of the same capture time. `close` it when it is no longer shown. */
 export interface Frame {
   result: Result
@@ -31,7 +34,7 @@ export interface Look {
   scale: number
   /** Zones of the camera, drawn with the state that the frame's facts give them. */
   zones: readonly ZoneShape[]
-  /** Whether the end of the free way is drawn. */
+  /** Whether the end of the free space is drawn. */
   space: boolean
 }
 

@@ -25,7 +25,7 @@ export function openView({ agent, api, announce, isOperator }: Around): View {
     mode: modes.find((known) => known === recall('mode')) ?? 'tint',
     opacity: Number(recall('opacity') ?? 0.45) || 0,
   }
-  /** Whether zones and the end of the free way are drawn. */
+  /** Whether zones and the end of the free space are drawn. */
   const drawn = { zones: recall('zones') !== 'no', space: recall('space') === 'yes' }
   let hello: Pick<Hello, 'zones' | 'collecting'> = { zones: {}, collecting: false }
   /** Name of the camera in full view, where the address names one. */

@@ -1,4 +1,4 @@
-// What the facts of a frame say, drawn over its picture: zones with their states, and where the free way ends.
+// What the facts of a frame say, drawn over its picture: zones with their states, and where the free space ends.
 import type { Point, Result, ZoneFact, ZoneShape } from '../../edge-agent/wire.ts'
 
 type Context = OffscreenCanvasRenderingContext2D

@@ -4,7 +4,7 @@ import type { CameraStatus, MaskMessage, Result, Stats, ZoneShape } from '../../
 import type { Link } from '../connection.ts'
 import { say } from '../ui/dom.ts'
 import { type Condition, cameraCondition } from './condition.ts'
-import type { Mode } from './draw.ts'
+import { type Mode, roadTint } from './draw.ts'
 import { type FactsPanel, openFacts } from './facts-panel.ts'
 import { lastMinute } from './minute.ts'
 import { type Brush, takeBrush } from './painter.ts'
@@ -22,9 +22,9 @@ export class RoadView extends HTMLElement {
   opacity = 0.45
 
   /** [config] Colour of the road: any CSS colour. */
-  tint = '#1fe5c3'
+  tint = roadTint
 
-  /** [config] Zones that are drawn, and whether the end of the free way is; call `redraw` after a change. */
+  /** [config] Zones that are drawn, and whether the end of the free space is; call `redraw` after a change. */
   zones: readonly ZoneShape[] = []
   space = false
 

@@ -1,6 +1,5 @@
 // The newest mask of a camera as pixels, and what zones would be by it: with the agent's own functions, so that what the page
 // says before saving is what the agent will say after it.
-
 import { watchZones } from '../../edge-agent/facts/zone-states.ts'
 import { type Runs, roadShare, runsOf } from '../../edge-agent/facts/zones.ts'
 import type { MaskMessage, Point, Result } from '../../edge-agent/wire.ts'
@@ -28,6 +27,10 @@ export interface ZoneLooks {
   percent: number | undefined
   blocked: boolean
 }
+
+/** In one word, also for style sheets. */
+export const lookState = (look: ZoneLooks | undefined): 'unseen' | 'blocked' | 'clear' =>
+  look?.percent === undefined ? 'unseen' : look.blocked ? 'blocked' : 'clear'
 
 /** Takes every message and hands over the newest one, decoded, one at a time. */
 export function decodeNewest(on: (seen: Seen) => void): (message: MaskMessage) => void {
@@ -77,7 +80,7 @@ export function drawSeen(canvas: HTMLCanvasElement, { result, road, picture }: S
   const tint = new OffscreenCanvas(result.width, result.height)
   const pixels = new ImageData(result.width, result.height)
   const words = new Uint32Array(pixels.data.buffer)
-  for (let i = 0; i < road.length; i++) if (road[i]) words[i] = 0x60c3e51f // #1fe5c3, at three eighths
+  for (let i = 0; i < road.length; i++) if (road[i]) words[i] = 0x60c3e51f // roadTint, at three eighths
   tint.getContext('2d')!.putImageData(pixels, 0, 0)
   const place = placeRegion(result, canvas)
   const unseen = new Path2D()

@@ -4,7 +4,16 @@ import { make, say } from '../ui/dom.ts'
 import { number } from '../ui/numbers.ts'
 import { toast, toastFault } from '../ui/toast.ts'
 import type { Around } from '../ui/view.ts'
-import { decodeNewest, drawSeen, judgeZones, type Seen, type ZoneLooks, type ZoneSettings, zoneDefaults } from './live-mask.ts'
+import {
+  decodeNewest,
+  drawSeen,
+  judgeZones,
+  lookState,
+  type Seen,
+  type ZoneLooks,
+  type ZoneSettings,
+  zoneDefaults,
+} from './live-mask.ts'
 import type { Settings } from './settings.ts'
 import { openStage } from './stage.ts'
 import { usualZone, zoneShapes } from './zone-shapes.ts'
@@ -17,14 +26,11 @@ export interface Panel {
   close(): void
 }
 
-const stateTexts = (zone: ZoneLooks | undefined) =>
-  zone === undefined
-    ? 'no picture yet'
-    : zone.percent === undefined
-      ? 'the model sees nothing of it'
-      : zone.blocked
-        ? 'blocked'
-        : 'clear'
+function stateText(zone: ZoneLooks | undefined): string {
+  if (zone === undefined) return 'no picture yet'
+  const state = lookState(zone)
+  return state === 'unseen' ? 'the model sees nothing of it' : state
+}
 const mostZones = 32
 const none = 'No zone yet. A zone is a part of the picture that counts as blocked while it holds too little road.'
 
@@ -147,8 +153,8 @@ export function openZones({ agent, announce }: Around, settings: Settings, camer
       const row = list.querySelector<HTMLElement>(`[data-list="${i}"]`)
       const look = looks[i]
       if (!row) return
-      row.dataset.state = look?.percent === undefined ? 'unseen' : look.blocked ? 'blocked' : 'clear'
-      say(row, `${look?.percent === undefined ? '' : `${number(look.percent, 1)} % `}${stateTexts(look)}`)
+      row.dataset.state = lookState(look)
+      say(row, `${look?.percent === undefined ? '' : `${number(look.percent, 1)} % `}${stateText(look)}`)
     })
   }
   function changed() {

@@ -1,7 +1,7 @@
 // Zones on the picture: corners and whole polygons are moved, corners come and go, new polygons are drawn click by click.
 import type { Point } from '../../edge-agent/wire.ts'
 import { number } from '../ui/numbers.ts'
-import type { ZoneLooks, ZoneSettings } from './live-mask.ts'
+import { lookState, type ZoneLooks, type ZoneSettings } from './live-mask.ts'
 import {
   inserted,
   leastCorners,
@@ -116,7 +116,7 @@ export function zoneShapes(changed: () => void): ZoneShapes {
     looks(looks, svg) {
       zones.forEach(({ name }, i) => {
         const look = looks[i]
-        const state = look?.percent === undefined ? 'unseen' : look.blocked ? 'blocked' : 'clear'
+        const state = lookState(look)
         svg.querySelector(`[data-zone="${i}"]`)?.setAttribute('data-state', state)
         const text = svg.querySelector(`[data-label="${i}"]`)
         const words = look?.percent === undefined ? name : `${name} ${number(look.percent)} % ${state}`

@@ -235,7 +235,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await condition('live')
   })
 
-  test('draws zones with their state and the end of the free way over the picture, told in words too, until they are switched off', async () => {
+  test('draws zones with their state and the end of the free space over the picture, told in words too, until they are switched off', async () => {
     const square = (left: number) => [
       [left, 0.4],
       [left + 0.2, 0.4],
