@@ -22,11 +22,10 @@ export interface State {
 
 /** The folder of the settings, of systemd's StateDirectory=, or of the XDG base directories with the device's name. */
 export function stateFolder({ state_dir, device }: Config, env: NodeJS.ProcessEnv): string {
-  const own = encodeURIComponent(device).replace(/^\.+$/, 'device')
   return (
     state_dir ??
     env.STATE_DIRECTORY?.split(':')[0] ??
-    join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'roadmask', own)
+    join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'roadmask', encodeURIComponent(device))
   )
 }
 

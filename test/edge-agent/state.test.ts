@@ -29,7 +29,7 @@ describe('the folder', () => {
     expect(of('device: c', { STATE_DIRECTORY: '/b:/c' })).toBe('/b')
     expect(of('device: c', { XDG_STATE_HOME: '/x' })).toBe('/x/roadmask/c')
     expect(of('device: c', {})).toBe(join(homedir(), '.local/state/roadmask/c'))
-    expect(of('device: ..', { XDG_STATE_HOME: '/x' })).toBe('/x/roadmask/device')
+    expect(() => of('device: ..', { XDG_STATE_HOME: '/x' })).toThrow('neither "." nor ".."')
   })
 
   test('is made where it is missing, for this user alone', async () => {

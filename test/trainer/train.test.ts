@@ -240,7 +240,7 @@ describe('npm run trainer', () => {
     expect(whole.code).toBe(0)
     let killed = false
     const stopped = await run('train.js', [...settings, '--run', 'interrupted'], (out, kill) => {
-      if (killed || !out.includes('epoch 2/4')) return
+      if (killed || !out.includes('epoch 1/4')) return // so that it comes in time on a machine that is busy
       killed = true
       kill('SIGTERM')
     })
