@@ -1,12 +1,11 @@
 // Measures the agent beside the bundle alone:  npm run bench -- agent   (--help for more)
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { openBundle } from '../../deploy/bundle.ts'
 import { parseOptions } from '../../deploy/options.ts'
-import { build, demoBundle, repository } from '../paths.ts'
+import { demoBundle, repository } from '../paths.ts'
+import { fullWidth } from './full-width.ts'
 import { comparePeers, runtimes } from './peers.ts'
 import { quantile } from './quantile.ts'
 import { growth, manyCameras, pacedCamera, type Rate, unpacedRate } from './scenarios.ts'
@@ -37,8 +36,6 @@ Measures the whole agent, started as by hand, with a viewer on its WebSocket, be
 
 Nothing else should run meanwhile. Videos and the full-width bundle are made once, in .setup/bench-agent.`
 
-const note = (text: string) => process.stderr.write(`${text}\n`)
-
 const number = (fallback: string, least: number) => z.string().default(fallback).transform(Number).pipe(z.number().min(least))
 const Options = z.object({
   only: z
@@ -56,20 +53,6 @@ const Options = z.object({
     .pipe(z.array(z.enum(runtimes))),
   json: z.boolean().default(false),
 })
-
-/** A bundle like this one, in full width; made where it is missing. */
-async function fullWidth(bundle: string): Promise<string> {
-  const { width, height } = (await openBundle(bundle)).manifest.input
-  const folder = `${repository}/.setup/bench-agent/full-width-${width}x${height}`
-  if (existsSync(folder)) return folder
-  note('making a bundle of full width')
-  const { status } = spawnSync(process.execPath, [`${build}/trainer/bench/random-bundle.js`, '1', bundle, folder], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
-  })
-  if (status !== 0) throw new Error('A bundle of full width could not be made (see above)')
-  return folder
-}
 
 /** The peer's virtual environment, made by set-up where it is missing. */
 function makePython(): void {

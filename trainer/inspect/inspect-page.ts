@@ -1,12 +1,12 @@
 // inspect/report.html: a data set as a person would look through it, in one file.
 import sharp from 'sharp'
 import { decodePicture } from '../../deploy/fit-picture.ts'
+import { escapeHtml } from '../../deploy/report/chart.ts'
+import { style } from '../../deploy/report/style.ts'
 import { type Dataset, ignore, type Sample } from '../data/dataset.ts'
 import { fitLabel } from '../data/fit-label.ts'
 import { factsOf } from '../data/print-statistics.ts'
-import { escapeHtml } from '../report/chart.ts'
 import { unseen } from '../report/overlay.ts'
-import { style } from '../report/report-style.ts'
 import { factsTable, percent } from '../report/report-tables.ts'
 import type { DriveShares, Inspected, Suspect } from './find-suspects.ts'
 

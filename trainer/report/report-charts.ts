@@ -1,6 +1,7 @@
 // The charts of a run's report, as SVG for its page.
+
+import { type Axis, type Box, chart, type Line, percentAxis, plot, roundTicks } from '../../deploy/report/chart.ts'
 import type { Breakdown } from '../metrics/measure.ts'
-import { type Axis, type Box, chart, type Line, percentAxis, plot, roundTicks } from './chart.ts'
 import type { EpochRow } from './log.ts'
 import { accuracyRange, logTicks, lossTitle } from './plots.ts'
 

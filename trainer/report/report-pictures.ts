@@ -1,6 +1,6 @@
 // The pictures of a run's report: overlays, small, as JPEG within the page.
 
-import { escapeHtml } from './chart.ts'
+import { escapeHtml } from '../../deploy/report/chart.ts'
 import type { Mark } from './contact-sheet.ts'
 import { legendOf } from './contact-sheet.ts'
 import { drawOverlay, type OverlayCase, rawPicture } from './overlay.ts'

@@ -1,11 +1,11 @@
 // The tables of a run's report.
 import type { Manifest } from '../../deploy/bundle.ts'
+import { escapeHtml } from '../../deploy/report/chart.ts'
 import type { Latency } from '../finish/time-calls.ts'
 import { type CategoryMeasures, roadMeasures } from '../metrics/categories.ts'
 import { type Breakdown, flatMeasures, type Measures } from '../metrics/measure.ts'
 import type { Validation } from '../metrics/validate.ts'
 import { byDrive } from './by-drive.ts'
-import { escapeHtml } from './chart.ts'
 import type { Compared } from './measured.ts'
 
 /** `95.9 %`; a dash where there was nothing to measure. */

@@ -1,9 +1,10 @@
 // report.html of a run: how good the model is and where it fails, in one file that asks no host for anything.
 import type { Manifest } from '../../deploy/bundle.ts'
+import { escapeHtml, type Line } from '../../deploy/report/chart.ts'
+import { style } from '../../deploy/report/style.ts'
 import type { Latency } from '../finish/time-calls.ts'
 import type { CategoryMeasures } from '../metrics/categories.ts'
 import type { Validation } from '../metrics/validate.ts'
-import { escapeHtml, type Line } from './chart.ts'
 import type { EpochRow } from './log.ts'
 import type { Compared, MeasuredOn } from './measured.ts'
 import type { OverlayGroup } from './overlays.ts'
@@ -16,7 +17,6 @@ import {
   thresholdChart,
 } from './report-charts.ts'
 import { pictureSections } from './report-pictures.ts'
-import { style } from './report-style.ts'
 import {
   birdsEyeTable,
   confusionTable,

@@ -1,4 +1,4 @@
-// The look of a run's report: light or dark as the reader has it, and fit for print.
+// The look of a report: light or dark as the reader has it, and fit for print.
 
 export const style = `
 :root {
