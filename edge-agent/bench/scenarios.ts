@@ -44,10 +44,9 @@ const resumedSeconds = 0.5
 
 /** As many masks as go, of a 720p video that waits for the model, in turns with the session alone. */
 export async function unpacedRate(bundle: string, seconds: number): Promise<Rate> {
-  const camera = { name: 'road', source: `file:${makeVideo(hd)}`, pace: 'model' }
   const session = await openRawSession(bundle)
   try {
-    return await withAgent([camera], bundle, async (agent) => {
+    return await withFullRate(bundle, async (agent) => {
       const rounds: { found: number; raw: number; watched: Watched }[] = []
       for (let i = 0; i < Math.ceil(seconds / burstSeconds); i++) {
         agent.pause()
@@ -125,6 +124,11 @@ export async function manyCameras(bundle: string, seconds: number): Promise<Many
   return { found: rateOf(all), one: rateOf(one), least: Math.min(...rates), most: Math.max(...rates) }
 }
 
+/** A 720p video that is played as fast as the model goes. */
+export function withFullRate<T>(bundle: string, measure: (agent: BenchedAgent) => Promise<T>): Promise<T> {
+  return withAgent([{ name: 'road', source: `file:${makeVideo(hd)}`, pace: 'model' }], bundle, measure)
+}
+
 export interface Growth {
   minutes: number
   /** Of all processes together, private, MB: half-way and at the end. */
@@ -136,8 +140,7 @@ const sampleSeconds = 5
 
 /** Memory at full rate, in the second quarter of the time and in the last. */
 export async function growth(bundle: string, minutes: number): Promise<Growth> {
-  const camera = { name: 'road', source: `file:${makeVideo(hd)}`, pace: 'model' }
-  return withAgent([camera], bundle, async (agent) => {
+  return withFullRate(bundle, async (agent) => {
     const samples: number[] = []
     const end = performance.now() + 60_000 * minutes
     while (performance.now() < end) {
