@@ -45,7 +45,7 @@ async function run({ file: named, flags }: Command) {
   const { statuses } = known
   const out = await openOutputs(config, { manifest, state, access, painter, cameras, statuses, log })
   known.ask(out.counts)
-  const metrics = startMetrics({ known, model: manifest.name })
+  const metrics = startMetrics({ known, model: manifest.name, folder: state.folder })
   let reloading: Reloading | undefined
   const reload = async () => reloading?.reload() ?? stillStarting
   const setup = {

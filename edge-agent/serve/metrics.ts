@@ -1,6 +1,6 @@
 // What Prometheus scrapes at /metrics: where the time of each mask goes, what was dropped and why, and how cameras, processes
 // and the machine are. Counted as it happens or read when it is asked for.
-import { readFile } from 'node:fs/promises'
+import { readFile, statfs } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Known } from '../known.ts'
@@ -22,6 +22,8 @@ export interface Metrics {
 export interface MetricsSurroundings {
   known: Known
   model: string
+  /** The state folder. */
+  folder: string
 }
 
 /** Half a millisecond to write a mask out, seconds for a model that is too slow for its cameras. */
@@ -30,7 +32,7 @@ const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const ticksPerSecond = 100
 
 /** Starts with nothing counted. */
-export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
+export function startMetrics({ known, model, folder }: MetricsSurroundings): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const gauge = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
@@ -48,7 +50,12 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
   const road = gauge('road_ratio', 'Share of the newest mask that is road.', ['camera'])
   const confidence = gauge('confidence_ratio', 'Confidence of the newest mask.', ['camera'])
   const masked = gauge('last_mask_timestamp_seconds', 'Capture time of the newest mask.', ['camera'])
-  const ofCamera = [masks, frames, road, confidence, masked, latency]
+  const drift = gauge(
+    'drift_score',
+    'How unlike the training pictures the camera looks, in the mean; 99 % of those are below 1.',
+    ['camera'],
+  )
+  const ofCamera = [masks, frames, road, confidence, masked, latency, drift]
 
   const fps = gauge('camera_fps', 'Frames a second over the last minute.', ['camera'])
   const maskFps = gauge('mask_fps', 'Masks a second over the last minute.', ['camera'])
@@ -65,6 +72,8 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
   const mqtt = gauge('mqtt_connected', 'Whether the broker is reached.')
   const ready = gauge('model_ready', 'Whether the model takes frames.')
   const uptime = gauge('service_uptime_seconds', 'Since the agent began.')
+  const diskFree = gauge('state_disk_free_bytes', 'Free on the disk of the state folder.')
+  const diskSize = gauge('state_disk_size_bytes', 'Size of the same disk.')
   const loop = gauge('event_loop_delay_seconds', '99th percentile since the last time this was asked for.')
   const temperature = gauge('device_temperature_celsius', 'Temperature of a part of the machine.', ['zone'])
   const gpu = gauge('gpu_load_ratio', 'How busy the GPU is, on a Jetson.')
@@ -103,6 +112,9 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
     uptime.set(process.uptime())
     loop.set(delay.count ? delay.percentile(99) / 1e9 : 0)
     delay.reset()
+    const disk = await statfs(folder)
+    diskFree.set(disk.bavail * disk.bsize)
+    diskSize.set(disk.blocks * disk.bsize)
     const { temperatures, gpuLoad } = await readHardware()
     for (const [zone, celsius] of Object.entries(temperatures)) temperature.set({ zone }, celsius)
     if (gpuLoad !== undefined) gpu.set(gpuLoad)
@@ -126,6 +138,7 @@ export function startMetrics({ known, model }: MetricsSurroundings): Metrics {
       road.set({ camera }, result.road_percent / 100)
       confidence.set({ camera }, result.confidence)
       masked.set({ camera }, result.captured_us / 1e6)
+      if (result.drift) drift.set({ camera }, result.drift.score)
     },
     frames: (camera, count) => frames.inc({ camera }, count),
     settings({ cameras }) {

@@ -83,7 +83,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
   const painter = makePainter(log)
   const streams = serveStreams({ painter, log, watched: (yes) => watched.push(yes) })
   const access = openAccess(config, store, log)
-  const metrics = startMetrics({ known, model: 'run-1' })
+  const metrics = startMetrics({ known, model: 'run-1', folder: tmpdir() })
   const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
   const state = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))

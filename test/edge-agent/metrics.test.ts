@@ -90,7 +90,7 @@ test('what every way out dropped is counted with its reason', async () => {
     processes: () => ({}),
     stats: async () => ({ ...stats, outputs }),
   }
-  const text = await startMetrics({ known, model: 'run-1' }).text()
+  const text = await startMetrics({ known, model: 'run-1', folder: tmpdir() }).text()
   const dropped = (output: string, reason: string) =>
     sample(text, `roadmask_messages_dropped_total{output="${output}",reason="${reason}"}`)
   expect(dropped('mqtt', 'slow_link')).toBe(3)
