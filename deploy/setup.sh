@@ -5,6 +5,7 @@
 #   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python, moto
 #   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch; with
 #                              `agent` behind it what that of the agent compares with: an agent in Python
+#   deploy/setup.sh --run      only the system packages that programs compiled elsewhere run with (an image's last stage)
 #
 # Every npm script, the container image and CI call it. It does what is missing, in order, and nothing (in a fraction of a
 # second, without a word) when all is there; it can be interrupted at any moment and goes on from there the next time.
@@ -19,6 +20,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
 machine=$(uname -m)
 with_tests=false
+only_run=false
 steps=(packages node_modules tensorflow tensorflow_addon gstreamer_addon programs)
 work=.setup/work.$$
 
@@ -39,6 +41,10 @@ main() {
       with_tests=true
       steps+=(python)
       ;;
+    --run)
+      only_run=true
+      steps=(packages)
+      ;;
     --bench)
       steps+=(bench)
       if [[ ${2:-} == agent ]]; then bench_room=edge-agent; fi
@@ -46,7 +52,7 @@ main() {
     *)
       say "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")"
       if [[ $1 == --help ]]; then exit 0; fi
-      die "" "Expected nothing, --tests, --bench or --help, found $1."
+      die "" "Expected nothing, --tests, --bench, --run or --help, found $1."
       ;;
   esac
   check_machine

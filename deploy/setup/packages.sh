@@ -1,12 +1,14 @@
 # Step: the system's packages. The names are the same on Debian 12 and on Ubuntu 22.04 and 24.04.
 # shellcheck shell=bash
 
-# A compiler and what node-gyp needs; pip and unzip for TensorFlow's wheel; GStreamer with headers; a font for plots.
-packages=(
-  build-essential pkg-config python3 python3-pip unzip ca-certificates
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
-  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
-  fonts-dejavu-core
+# What the compiled programs run with: GStreamer, and a font for plots.
+run_packages=(
+  ca-certificates gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly gstreamer1.0-libav fonts-dejavu-core
+)
+# A compiler and what node-gyp needs; pip and unzip for TensorFlow's wheel; GStreamer's headers.
+build_packages=(
+  build-essential pkg-config python3 python3-pip unzip libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
 )
 # A broker, promtool, a GPS daemon, an RTSP server and its Python binding, a clock to set, a place for TensorFlow for Python, a
 # linter for set-up itself, and systemd's own tools, which a container lacks.
@@ -26,7 +28,9 @@ find_browser() {
 }
 
 wanted_packages() {
-  printf '%s\n' "${packages[@]}"
+  printf '%s\n' "${run_packages[@]}"
+  if $only_run; then return 0; fi
+  printf '%s\n' "${build_packages[@]}"
   if [[ ${bench_room:-trainer} == edge-agent ]]; then printf '%s\n' "${bench_packages[@]}"; fi
   $with_tests || return 0
   printf '%s\n' "${test_packages[@]}"

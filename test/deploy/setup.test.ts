@@ -74,6 +74,20 @@ test('without root it prints one command that holds exactly the missing packages
   expect(stderr).toContain('Still missing: system packages; npm packages; TensorFlow')
 })
 
+test("an image's last stage gets what programs run with, and no compiler", () => {
+  const checkout = makeCheckout()
+  const path = pathWith({
+    'dpkg-query': 'true',
+    'apt-get': 'case "$*" in *" install "*) echo "$@" >asked; echo Unable to locate package; exit 1;; esac',
+  })
+  const asked = join(checkout, 'asked')
+  const options = { cwd: checkout, env: { PATH: path, HOME: checkout }, encoding: 'utf8' as const }
+  spawnSync(join(checkout, 'deploy/setup.sh'), ['--run'], { ...options, timeout: 20_000 })
+  const words = readFileSync(asked, 'utf8').trim().split(' ')
+  expect(words).toEqual(expect.arrayContaining(['gstreamer1.0-libav', 'ca-certificates']))
+  expect(words.filter((word) => /-dev$|build-essential|pip/.test(word))).toEqual([])
+})
+
 test.skipIf(!has('unshare', '-rn', 'true'))('without a network it says so and what is missing, at once', () => {
   const checkout = makeCheckout()
   const lock = { name: 'roadmask', version: '0.0.0', dependencies: { 'no-such-package-here': '1.0.0' } }
