@@ -1,0 +1,28 @@
+#!/usr/bin/perl
+# What stands in for the agent in an image: answers /readyz as its image's /behaviour says, and ends on SIGTERM as it does.
+use strict;
+use IO::Socket::INET;
+$| = 1;
+$SIG{TERM} = sub { print "ended\n"; exit 0 };
+open(my $file, '<', '/behaviour') or die;
+chomp(my $behaviour = <$file>);
+if ($behaviour eq 'dies') { print "no such camera driver\n"; exit 3 }
+my $server;
+for (1 .. 50) {
+  $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $ENV{ROADMASK_HTTP_PORT}, Listen => 5, ReuseAddr => 1);
+  last if $server;
+  select(undef, undef, undef, 0.1);
+}
+die 'no port' unless $server;
+print "listening\n";
+my $answers = 0;
+while (1) {
+  my $client = $server->accept or next;
+  while (my $line = <$client>) { last if $line =~ /^\r?\n/ } # all of it: what is left unread resets the connection
+  $answers++;
+  my $well = $behaviour =~ /^good/ || ($behaviour eq 'fades' && $answers < 2);
+  my ($status, $model) = $well ? ('200 OK', 'ready') : $behaviour eq 'blind' ? ('503 Not', 'ready') : ('503 Not', 'loading');
+  my $ready = $well ? 'true' : 'false';
+  print $client "HTTP/1.1 $status\r\nconnection: close\r\n\r\n{\"ready\":$ready,\"model\":\"$model\"}";
+  close $client;
+}
