@@ -108,7 +108,8 @@ export interface Bundle {
   manifest: Manifest
 }
 
-const manifestFile = 'manifest.json'
+/** Within a bundle. */
+export const manifestFile = 'manifest.json'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -168,6 +169,9 @@ export async function expectReplaceable(dir: string): Promise<void> {
     )
 }
 
+/** Whether a path that a manifest lists stays within the bundle. */
+export const isInside = (file: string) => !file.split(/[\\/]/).includes('..') && !file.startsWith(sep)
+
 /** Opens a bundle and checks it whole: the manifest by its schema, every file by its hash. Throws with what is wrong and where. */
 export async function openBundle(dir: string): Promise<Bundle> {
   const path = join(dir, manifestFile)
@@ -186,8 +190,7 @@ export async function openBundle(dir: string): Promise<Bundle> {
   const parsed = Manifest.safeParse(json)
   if (!parsed.success) throw new Error(`${path} is not a bundle manifest of version 1:\n${z.prettifyError(parsed.error)}`)
   for (const [file, expected] of Object.entries(parsed.data.files)) {
-    if (file.split(/[\\/]/).includes('..') || file.startsWith(sep))
-      throw new Error(`${path} names ${file}, which is outside the bundle`)
+    if (!isInside(file)) throw new Error(`${path} names ${file}, which is outside the bundle`)
     const bytes = await readFile(join(dir, file)).catch((cause: unknown) => {
       throw new Error(`The bundle ${dir} lacks ${file}; copy it again`, { cause })
     })

@@ -316,6 +316,71 @@ export interface EventPage {
   next: string | null
 }
 
+/** Names a release to people and programs. */
+export interface ReleaseName {
+  /** First 12 hex digits of the SHA-256 of what was signed. */
+  id: string
+  name: string
+  kind: 'bundle' | 'image'
+}
+
+/** The model that a device runs, or ran before. */
+export interface RunningModel {
+  name: string
+  /** Id of the release it came by, and when that was signed; absent where the config names the bundle. */
+  release?: string
+  released?: string
+}
+
+/** How the new model compared with the old one on the same frames. */
+export interface ModelComparison {
+  frames: Int
+  /** Share of the pixels of the same class, and overlap of the road (intersection over union), 0 to 1. */
+  agreement: number
+  road_iou: number
+  /** Time for a frame, and so on: the new one's over, or less, the old one's. */
+  latency_ratio: number
+  memory_mib: Int
+  confidence_change: number
+  /** Absent where one of the bundles does not know what it was trained on. */
+  drift_change?: number
+}
+
+/**
+ * Topic `<p>/update`, retained: what the device runs and what becomes of what it was offered. `refused` was never taken,
+ * `failed` may yet work when it is offered again, `rolled_back` was taken back.
+ */
+export interface UpdateState {
+  version: typeof wireVersion
+  device: string
+  agent_version: string
+  /** The agent's own image by its digest, where it runs as a container that is updated so. */
+  image?: string
+  groups: string[]
+  model: RunningModel
+  /** The model that stays on disk to go back to. */
+  previous?: RunningModel
+  state: 'idle' | 'verifying' | 'downloading' | 'shadow' | 'trial' | 'settled' | 'refused' | 'failed' | 'rolled_back'
+  /** What `state` is about. */
+  release?: ReleaseName
+  progress?: { bytes: Int; of: Int }
+  comparison?: ModelComparison
+  /** Why, for a person. */
+  reason?: string
+  since_us: Int
+}
+
+/** Topic `<p>/update/set`, and that of a group and of the fleet: retained; empty where nothing is wanted. */
+export type UpdateWish =
+  | {
+      /** A DSSE envelope: deploy/release.ts. */
+      release: { payloadType: string; payload: string; signatures: { keyid: string; sig: string }[] }
+      /** The folder that holds manifest.json and its files; not for images. */
+      url?: string
+    }
+  /** Back to the model before. On the device's own topic alone; each `id` once. */
+  | { rollback: true; id: string }
+
 /** Every topic the agent uses. `p` is `<prefix>/<device>`. */
 export function topics(prefix: string, device: string) {
   const p = `${prefix}/${device}`
@@ -333,6 +398,14 @@ export function topics(prefix: string, device: string) {
     }),
   }
 }
+
+/** Where models are offered, and what becomes of them. No device is named `group` or `fleet`. */
+export const updateTopics = (prefix: string, device: string) => ({
+  state: `${prefix}/${device}/update`,
+  set: `${prefix}/${device}/update/set`,
+  group: (group: string) => `${prefix}/group/${group}/update/set`,
+  fleet: `${prefix}/fleet/update/set`,
+})
 
 /** First thing a WebSocket client hears, and again when the settings change. */
 export interface Hello {

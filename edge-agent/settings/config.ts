@@ -12,6 +12,8 @@ const topicLevel = z
   .string()
   // Folders are named so too.
   .regex(/^(?!\.{1,2}$)[^/+#\s]+$/, 'one level of an MQTT topic: no space, "/", "+" or "#", and neither "." nor ".."')
+/** In the place of a device's name they address many. */
+const sharedTopics = ['fleet', 'group']
 const port = z.int().min(0).max(65535)
 /** A text that nobody is shown: `writeOnly` is JSON Schema's word for it. */
 const secret = () => z.string().min(1).meta({ writeOnly: true })
@@ -97,7 +99,12 @@ export const CameraConfig = z
 
 export const Config = z
   .strictObject({
-    device: topicLevel.default(() => hostname().replace(/[/+#\s]/g, '-') || 'device'),
+    device: topicLevel
+      .refine(
+        (name) => !sharedTopics.includes(name),
+        'another name than "fleet" and "group", which are topics for many devices',
+      )
+      .default(() => hostname().replace(/[/+#\s]/g, '-') || 'device'),
     state_dir: z.string().min(1).optional(),
     bundle: z.string().min(1).default(demoBundle),
     compute: z.enum(['auto', 'gpu', 'cpu']).default('auto'),
@@ -228,6 +235,23 @@ export const Config = z
         max_mib: z.int().min(1).default(256),
         blur: z.boolean().default(false),
         upload_kib_per_second: z.int().min(0).default(0),
+      })
+      .prefault({}),
+    update: z
+      .strictObject({
+        keys: z.string().min(1).optional(),
+        groups: z.array(topicLevel).max(20).default([]),
+        download_kib_per_second: z.int().min(0).default(0),
+        limits: z
+          .strictObject({
+            shadow_seconds: z.int().min(0).max(86_400).default(60),
+            min_agreement: z.number().min(0).max(1).default(0.9),
+            trial_seconds: z.int().min(1).max(604_800).default(300),
+            max_latency_ratio: z.number().positive().max(100).default(1.5),
+            max_memory_mib: z.int().min(0).default(0),
+            max_errors: z.int().min(0).max(1000).default(0),
+          })
+          .prefault({}),
       })
       .prefault({}),
   })

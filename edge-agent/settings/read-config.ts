@@ -75,6 +75,7 @@ export async function settle(
   const folders = [path && dirname(path), process.cwd()]
   config.bundle = find(config.bundle, folders)
   if (config.record.folder) config.record.folder = find(config.record.folder, folders)
+  if (config.update.keys) config.update.keys = find(config.update.keys, folders)
   if (config.state_dir) config.state_dir = find(config.state_dir, folders)
   for (const camera of config.cameras)
     if (sourceKind(camera.source) === 'file') camera.source = `file:${find(camera.source.slice('file:'.length), folders)}`

@@ -56,6 +56,9 @@ const live = [
   'record',
   'history',
   'collect',
+  'update.keys',
+  'update.download_kib_per_second',
+  'update.limits',
 ]
 
 const isLive = (key: string) => live.some((start) => key === start || key.startsWith(`${start}.`))

@@ -1,0 +1,34 @@
+// npm run deploy -- WHAT: models and images from a workstation to devices. Each command is a file of deploy/ship/.
+const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
+  keys: async () => (await import('./ship/keys.ts')).keys,
+  trust: async () => (await import('./ship/trust.ts')).trust,
+  sign: async () => (await import('./ship/sign.ts')).sign,
+}
+
+const help = `npm run deploy -- WHAT [options]: models over the air, from a workstation to one device or a fleet.
+
+  keys      makes the pair of keys that signs, once
+  trust     lists, adds and revokes the public keys that devices trust, in the file that their "update.keys" names
+  sign      makes a bundle, or an image of the agent, a release: nothing else is taken by a device
+
+From nothing to a device that runs a new model:
+
+  npm run deploy -- keys --out signing                      # signing.key stays here, secret; signing.pub may be seen by all
+  npm run deploy -- trust trusted-keys.json --add signing.pub --days 730
+  npm run deploy -- sign runs/…/bundle --key signing.key --agent '>=0.1.0'
+
+npm run deploy -- WHAT --help has the options of each; deploy/README.md, "Models over the air", explains it all.`
+
+const [what = '', ...args] = process.argv.slice(2)
+const command = commands[what]
+if (what === '--help' || what === '-h') console.log(help)
+else if (!command) {
+  console.error(`Expected ${Object.keys(commands).join(', ')}, found ${what || 'nothing'}\n\n${help}`)
+  process.exitCode = 1
+} else
+  command()
+    .then((run) => run(args))
+    .catch((error: Error) => {
+      console.error(error.message)
+      process.exitCode = 1
+    })
