@@ -97,6 +97,26 @@ describe('the broker', () => {
     await expect.poll(() => heard).toEqual(['roadmask/car01/front/status'])
   })
 
+  test('the agent of the Compose file finds the broker and may say all it has to', { timeout: 60_000 }, async () => {
+    const text = await readFile(join(stack, 'agent.yaml'), 'utf8')
+    const placed = text
+      .replace('localhost:8883', `localhost:${port}`)
+      .replaceAll('/etc/roadmask/tls', join(dir, 'secrets/devices/car02'))
+      .replace('bundle: /bundle', `bundle: ${join(stack, '../../edge-agent/demo/bundle')}`)
+    const viewer = await come('viewer')
+    const heard = new Set<string>()
+    viewer.on('message', (topic) => heard.add(topic.replace('roadmask/car02/', '')))
+    await viewer.subscribeAsync('roadmask/car02/#', { qos: 1 })
+    const agent = await startAgent(placed, [], { ROADMASK_DEVICE: 'car02' })
+    try {
+      const wanted = ['available', 'front/status', 'front/enabled', 'front/mask', 'front/result']
+      await expect.poll(() => wanted.filter((topic) => !heard.has(topic)), { timeout: 45_000 }).toEqual([])
+      expect(agent.log.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([])
+    } finally {
+      await agent.stop()
+    }
+  })
+
   test('nobody comes in without a certificate, or with a revoked one', async () => {
     const ca = read('broker', 'ca')
     await expect(connectAsync(`mqtts://localhost:${port}`, { ca, reconnectPeriod: 0 }, false)).rejects.toThrow()
@@ -187,9 +207,11 @@ function boardQueries(): [string, string][] {
 
 test('every file that the Compose file mounts is there', async () => {
   const { services } = parse(readFileSync(join(stack, 'compose.yaml'), 'utf8'), { merge: true }) as {
-    services: Record<string, { volumes?: string[]; build?: { context: string; dockerfile: string } }>
+    services: Record<string, { volumes?: (string | object)[]; build?: { context: string; dockerfile: string } }>
   }
-  const mounts = Object.values(services).flatMap(({ volumes = [] }) => volumes.map((volume) => volume.split(':')[0]!))
+  const mounts = Object.values(services).flatMap(({ volumes = [] }) =>
+    volumes.map((volume) => (typeof volume === 'string' ? volume.split(':')[0]! : '')),
+  )
   const ours = mounts.filter((path) => path.startsWith('./') && !path.startsWith('./secrets/'))
   expect(ours.length).toBeGreaterThan(5)
   for (const path of ours) expect(existsSync(join(stack, path)), path).toBe(true)
