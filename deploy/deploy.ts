@@ -3,6 +3,7 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>>
   keys: async () => (await import('./ship/keys.ts')).keys,
   trust: async () => (await import('./ship/trust.ts')).trust,
   sign: async () => (await import('./ship/sign.ts')).sign,
+  flash: async () => (await import('./flash/flash.ts')).flash,
 }
 
 const help = `npm run deploy -- WHAT [options]: models over the air, from a workstation to one device or a fleet.
@@ -10,6 +11,7 @@ const help = `npm run deploy -- WHAT [options]: models over the air, from a work
   keys      makes the pair of keys that signs, once
   trust     lists, adds and revokes the public keys that devices trust, in the file that their "update.keys" names
   sign      makes a bundle, or an image of the agent, a release: nothing else is taken by a device
+  flash     sets a stock Jetson up by ssh, from its container runtime to an agent that was shown to work
 
 From nothing to a device that runs a new model:
 

@@ -169,6 +169,5 @@ function fillRoot(root: string): void {
   const files = execFileSync('dpkg', ['-L', 'perl-base'], { encoding: 'utf8' }).split('\n')
   copy(files.find((file) => file.endsWith('/perl-base'))!)
   copy(join(parts, 'agent.pl'), 'bin/agent')
-  copy(join(parts, 'node'), 'bin/node')
   mkdirSync(join(root, 'tmp'), { recursive: true })
 }
