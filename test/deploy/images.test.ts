@@ -46,7 +46,7 @@ test('the entry runs the agent, and every other program by its name', () => {
   expect(runs('agent', '--config', 'x.yaml')).toBe('build/edge-agent/main.js --config x.yaml')
   expect(runs('token', 'a')).toBe('build/edge-agent/main.js token a')
   expect(runs('serve')).toBe('build/trainer/sagemaker/container.js serve')
-  for (const word of ['accept', 'bench', 'doctor', 'trainer', 'evaluate', 'export', 'train']) {
+  for (const word of ['accept', 'doctor', 'trainer', 'evaluate', 'export', 'train']) {
     const [program] = runs(word, '--help').split(' ')
     expect(program).not.toContain('main')
     expect(existsSync(join(repository, program!)), program).toBe(true)
