@@ -20,16 +20,18 @@ const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'))
 for (const [path, { dev }] of Object.entries(packages)) if (dev) rmSync(`${process.argv[2]}/${path}`, { recursive: true, force: true })
 JS
 
-# By their names, since TensorFlow opens most of them only when it needs them.
+# What TensorFlow links with, and by their names what it opens when it needs it.
 cuda=(libcudart libcublas libcublasLt libcufft libcurand libcusolver libcusparse libcupti libnvrtc libnvrtc-builtins libnvJitLink libcudnn)
-folders=(/usr/local/cuda/lib64 /usr/local/cuda/extras/CUPTI/lib64 /usr/lib/aarch64-linux-gnu)
 if [[ -d /usr/local/cuda/lib64 ]]; then
   mkdir -p "$top/usr/local/lib/cuda" "$top/etc/ld.so.conf.d"
   for name in "${cuda[@]}"; do
-    for folder in "${folders[@]}"; do
-      find -L "$folder" -maxdepth 1 -name "$name*.so.*" -exec cp -a -t "$top/usr/local/lib/cuda" {} + 2>/dev/null || true
+    for folder in /usr/local/cuda/lib64 /usr/local/cuda/extras/CUPTI/lib64 /usr/lib/aarch64-linux-gnu; do
+      if [[ -d $folder ]]; then find "$folder/" -maxdepth 1 -name "$name*.so.*" -exec cp -a -t "$top/usr/local/lib/cuda" {} +; fi
     done
   done
+  while read -r linked; do
+    cp -n -L -t "$top/usr/local/lib/cuda" "$linked"
+  done < <(ldd .tensorflow/*/lib/libtensorflow*.so.* | awk '$2 == "=>" && $3 ~ /\/lib(cu|nv)/ && $3 !~ /\/(nvidia|tegra)\// { print $3 }' | sort -u)
   # The second and third hold the driver's libraries that the runtime mounts.
   printf '%s\n' /usr/local/lib/cuda /usr/lib/aarch64-linux-gnu/nvidia /usr/lib/aarch64-linux-gnu/tegra >"$top/etc/ld.so.conf.d/roadmask.conf"
 fi
