@@ -58,7 +58,9 @@ export function runArguments({ nvidia, groups, http }: { nvidia: boolean; groups
     ...['--env', `ROADMASK_HTTP_PORT=${http}`],
     // A container's log may not fill the disk.
     ...['--log-opt', 'max-size=10m', '--log-opt', 'max-file=3'],
-    ...(nvidia ? ['--runtime', 'nvidia'] : []),
+    ...['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
+    // Without its GPU the agent shall say so and not run, slower, on the CPU.
+    ...(nvidia ? ['--runtime', 'nvidia', '--env', 'ROADMASK_COMPUTE=gpu'] : []),
     // Who owns cameras and the GPU's devices here; a name would be looked up in the image.
     ...groups.flatMap((group) => ['--group-add', group]),
   ]

@@ -114,7 +114,9 @@ const image = ({ image }: Plan): Step => ({
   async act(device) {
     if ('reference' in image) await device.root(`docker pull --quiet ${image.reference}`)
     else await device.root('docker load --quiet', createReadStream(image.file))
-    await device.root(`docker image inspect ${nameOf(image)} >/dev/null`)
+    await device.root(
+      `docker image inspect ${nameOf(image)} >/dev/null && mkdir -p ${kept} && echo ${nameOf(image)} >>${kept}/images`,
+    )
     return `${'reference' in image ? 'pulled' : 'sent'}: ${nameOf(image)}`
   },
 })
@@ -305,7 +307,7 @@ const undoSteps: Step[] = [
         `[ -e ${own} ] || [ -e ${kept} ] || [ -e ${script} ] || [ -e /etc/roadmask ] || echo same`,
       ),
     async act(device) {
-      await device.root(`for f in current previous; do [ ! -e ${kept}/$f ] || docker image rm --force "$(cat ${kept}/$f)" >/dev/null 2>&1; done
+      await device.root(`cat ${kept}/images ${kept}/current ${kept}/previous 2>/dev/null | sort -u | while read -r i; do docker image rm --force "$i" >/dev/null 2>&1; done
         rm -rf ${own} ${kept} /etc/roadmask /etc/roadmask.old /etc/roadmask.new $(dirname ${script})`)
       return 'taken away; /var/lib/roadmask, which holds what the agent recorded, stays'
     },

@@ -56,7 +56,11 @@ export async function startBenchedAgent(config: { cameras: unknown[] } & Record<
   const agent = spawn(process.execPath, ['--enable-source-maps', join(build, 'edge-agent/main.js'), '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      ...process.env,
+      // Settings of an image or a service, such as its broker and its state folder, are not those of a measurement.
+      ...Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => !name.startsWith('ROADMASK_') || name === 'ROADMASK_COMPUTE'),
+      ),
+      ROADMASK_STATE_DIR: join(dir, 'state'),
       ROADMASK_HTTP_PORT: '0',
       ...(!('mqtt' in config) && { ROADMASK_BROKER_PORT: '0' }),
       // Says when a pipeline's time began, and no more: a few lines a pipeline.

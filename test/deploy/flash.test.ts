@@ -1,8 +1,10 @@
 // From a stock device to a running agent and back, over a real ssh to a real podman; see device/start.sh for what is played.
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runProgram } from '../run-program.ts'
+import { repository } from './checkout.ts'
 import { type PlayedDevice, playDevice, whyNoDevice } from './played-device.ts'
 
 const why = whyNoDevice()
@@ -21,13 +23,15 @@ describe.skipIf(why)('flash', { timeout: 180_000 }, () => {
   }, 60_000)
   afterAll(() => device.stop(), 60_000)
 
-  const flash = (...args: string[]) => {
+  const flash = (...args: string[]) => flashAs('root', {}, ...args)
+  const flashAs = (user: string, env: Record<string, string>, ...args: string[]) => {
     const ssh = ['--port', String(device.port), '--identity', device.identity]
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR']
-    return runProgram('deploy/deploy.js', [
-      ...['flash', 'root@127.0.0.1', ...ssh, ...options.flatMap((option) => ['--ssh-option', option])],
+    const words = [
+      ...['flash', `${user}@127.0.0.1`, ...ssh, ...options.flatMap((option) => ['--ssh-option', option])],
       ...['--http', String(device.httpPort), '--minutes', '1', '--out', join(device.dir, 'out'), ...args],
-    ])
+    ]
+    return runProgram('deploy/deploy.js', words, { env: { ...process.env, ...env } })
   }
   const all = (...more: string[]) => flash('--image', device.image('good'), '--settings', settings, ...more)
   /** Step and state of each line. */
@@ -112,6 +116,31 @@ describe.skipIf(why)('flash', { timeout: 180_000 }, () => {
     expect(err).toContain('--generic takes any Linux')
     expect(there(...ours)).toBe('')
   })
+
+  // As a stock Jetson's first user is.
+  test.skipIf(spawnSync('sudo', ['-V']).status !== 0)(
+    'a user whose sudo asks for a password may do it, and nobody sees it',
+    async () => {
+      device.sh('useradd --create-home --shell /bin/sh --groups sudo jetson && echo jetson:open-sesame | chpasswd')
+      const [image, password] = [device.image('good'), 'open-sesame']
+      const run = (word: string, ...args: string[]) =>
+        flashAs('jetson', { ROADMASK_SUDO_PASSWORD: word }, '--image', image, '--settings', settings, ...args)
+      writeFileSync(join(settings, 'agent.yaml'), 'device: vehicle7\n')
+      const wrong = await run('guess', '--minutes', '0')
+      expect(wrong.code).toBe(1)
+      expect(wrong.err).toMatch(/incorrect password/)
+      expect(there(...ours)).toBe('')
+      const right = await run(password, '--minutes', '0')
+      expect(right.code, right.out + right.err).toBe(0)
+      // What went through the same pipe behind the password is whole.
+      expect(device.sh('cat /etc/roadmask/agent.yaml')).toBe('device: vehicle7')
+      expect(
+        device.sh(`cmp ${repository}/deploy/flash/roadmask-image /usr/local/lib/roadmask/roadmask-image && echo same`),
+      ).toBe('same')
+      expect(right.out + right.err).not.toContain(password)
+      await flash('--undo')
+    },
+  )
 
   test('what it needs is asked for in a sentence', async () => {
     expect((await flash('--settings', settings)).err).toContain('Expected --image and --settings')

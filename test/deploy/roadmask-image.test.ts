@@ -117,6 +117,10 @@ describe.skipIf(why)('roadmask-image', { timeout: 180_000 }, () => {
     expect(current()).toBe(device.image('good-2'))
     expect(read(join(host, 'previous')).trim()).toBe(device.image('good'))
     expect(existsSync(join(host, 'trial'))).toBe(false)
+    // Wanted again, it is there already.
+    rmSync(join(state, 'image-state.json'))
+    want(device.image('good-2'), { again: true })
+    await expect.poll(answer, poll).toMatchObject({ image: device.image('good-2'), state: 'settled' })
   })
 
   test.each([

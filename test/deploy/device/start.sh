@@ -39,16 +39,18 @@ END
 echo '# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic, EABI: aarch64' >/etc/nv_tegra_release
 cp "$(dirname "${BASH_SOURCE[0]}")"/bin/* /usr/local/bin/
 echo "$dir" >/etc/played-device
+install -m 644 "$dir/authorized_keys" /etc/played-device.keys
 ssh-keygen -q -t ed25519 -N '' -f "$dir/host-key"
 cat >"$dir/sshd_config" <<END
 ListenAddress 127.0.0.1
 Port $port
 HostKey $dir/host-key
-AuthorizedKeysFile $dir/authorized_keys
+AuthorizedKeysFile /etc/played-device.keys
 StrictModes no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UsePAM no
+PrintLastLog no
 PidFile none
 MaxSessions 100
 SetEnv PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin
