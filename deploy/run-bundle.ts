@@ -18,6 +18,8 @@ export interface RunningBundle {
   manifest: Manifest
   /** What TensorFlow computes on. */
   compute: 'cpu' | 'gpu'
+  /** Version of TensorFlow's library. */
+  tensorflow: string
   /** What convolutions are computed in. */
   precision: string
   /** Masks of `n` pictures: uint8 RGB [n, height, width, 3] of the manifest's input size. Blocks until they are there. */
@@ -31,7 +33,8 @@ export interface RunningBundle {
 /** Opens a bundle, checks its files and loads its model. Throws what is wrong with it. */
 export async function loadBundle(dir: string): Promise<RunningBundle> {
   const { manifest } = await openBundle(dir)
-  const compute = (tf.backend() as NodeJSKernelBackend).isUsingGpuDevice ? 'gpu' : 'cpu'
+  const { binding, isUsingGpuDevice } = tf.backend() as NodeJSKernelBackend
+  const compute = isUsingGpuDevice ? 'gpu' : 'cpu'
   const stated = manifest.precision?.compute ?? 'float32'
   const halved = stated === 'auto' && (await nativePrecision(compute))?.bfloat16 === true
   const [serve, score] = halved ? [inBfloat16('serve'), inBfloat16('score')] : ['serve', 'score']
@@ -56,6 +59,7 @@ export async function loadBundle(dir: string): Promise<RunningBundle> {
   return {
     manifest,
     compute,
+    tensorflow: binding.TF_Version ?? '',
     precision: stated !== 'auto' ? stated : halved ? 'bfloat16' : 'float32',
     serve(pictures, n) {
       const outputs = call(serve, pictures, n)

@@ -131,3 +131,23 @@ export async function download(s3: S3Client, place: Place, path: string): Promis
   await rename(`${path}.tmp`, path)
   return true
 }
+
+let reader: Promise<S3Client> | undefined
+
+/** An object from a byte on, and its whole size. Region and credentials are the machine's. */
+export async function openRange(
+  { bucket, key }: Place,
+  offset: number,
+  signal: AbortSignal,
+): Promise<{ body: Readable; total: number | undefined }> {
+  reader ??= openS3(undefined).catch((error: unknown) => {
+    reader = undefined
+    throw error
+  })
+  const range = offset ? { Range: `bytes=${offset}-` } : {}
+  const answer = await (await reader).send(new GetObjectCommand({ Bucket: bucket, Key: key, ...range }), {
+    abortSignal: signal,
+  })
+  const total = Number(/\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1] ?? answer.ContentLength)
+  return { body: answer.Body as Readable, total: Number.isFinite(total) ? total : undefined }
+}

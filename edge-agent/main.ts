@@ -1,6 +1,5 @@
 // The edge agent, in the order it happens: settings, bundle, ways out, page, cameras, model; then it runs until it is told to
 // end. Nothing native is loaded here and no picture is touched: cameras and the model live in processes of their own.
-import { openBundle } from '../deploy/bundle.ts'
 import { watchClock } from './clock-watch.ts'
 import { type Command, dispatch } from './command-line.ts'
 import { endings } from './ending.ts'
@@ -25,6 +24,9 @@ import { makePainter } from './supervise/painter.ts'
 import { openSwitches } from './supervise/switches.ts'
 import { cameraTests } from './supervise/try-camera.ts'
 import { notifySystemd } from './systemd.ts'
+import { atNextStart } from './update/next-start.ts'
+import { openStore } from './update/store.ts'
+import { openUpdates } from './update/updates.ts'
 
 const statsEveryMs = 10_000
 
@@ -33,17 +35,19 @@ async function run({ file: named, flags }: Command) {
   const place = settingsPlace(named, process.env, flags)
   const read = () => readSettings(place, process.env, flags)
   const config = await read()
-  const bundle = await openBundle(config.bundle)
-  const { manifest } = bundle
   const log = openLog(config.log)
   const state = await openState(config, process.env)
+  const store = openStore(state, config, log)
+  const { bundle, slot } = await store.start()
+  const { manifest } = bundle
+  const updates = openUpdates(config, { store, state, running: { slot, name: manifest.name }, log })
   const known = makeMemory(config, manifest, log)
   const cameras = makeCameras({ input: manifest.input, log }, openSwitches(state, log))
 
   const painter = makePainter(log)
   const access = openAccess(config, state, log)
   const { statuses } = known
-  const out = await openOutputs(config, { manifest, state, access, painter, cameras, statuses, log })
+  const out = await openOutputs(config, { manifest, state, access, painter, cameras, updates, statuses, log })
   known.ask(out.counts)
   const metrics = startMetrics({ known, model: manifest.name, folder: state.folder })
   let reloading: Reloading | undefined
@@ -53,7 +57,7 @@ async function run({ file: named, flags }: Command) {
     play: cameraTests({ input: manifest.input, playing: cameras.playing, log }),
   }
   const { setEnabled } = cameras
-  const site = await openSite(config, { ...out, bundle, known, metrics, access, setEnabled, reload, setup, log })
+  const site = await openSite(config, { ...out, bundle, known, metrics, access, setEnabled, reload, setup, updates, log })
 
   const gps = openGps(config.gps, log)
   const event = (happened: NewEvent) => out.event(gps.locate(happened))
@@ -69,12 +73,13 @@ async function run({ file: named, flags }: Command) {
   const frames = (camera: string, count: number) => [known, metrics].map((part) => part.frames(camera, count))
   const listener = { status: out.status, event, picture: results.picture, frames }
   await cameras.run(config, listener)
-  const inference = await startInference(config, log, {
+  const inference = await startInference({ ...config, bundle: bundle.dir }, log, {
     ready: cameras.setSegment,
     mask: results.mask,
     refused: (reason) => end(2, reason),
   })
 
+  updates.begin(atNextStart(store, updates), inference)
   known.watch({ cameras, inference, painter })
   const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
   const unwatchClock = watchClock(cameras.clockStepped, log)
@@ -84,11 +89,11 @@ async function run({ file: named, flags }: Command) {
   async function apply(changed: typeof config) {
     log.level = changed.log
     await cameras.run(changed, listener)
-    for (const part of [known, judge, results, inference, access, site, metrics, out]) part.settings(changed)
+    for (const part of [known, judge, results, inference, access, site, metrics, updates, out]) part.settings(changed)
   }
   const end = endings(log, async () => {
     clearInterval(stats)
-    for (const stop of [unwatchClock, reloading.stop, gps.stop, told.stop]) stop()
+    for (const stop of [unwatchClock, reloading.stop, gps.stop, told.stop, updates.stop]) stop()
     await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), out.closeBehind()])
     state.close()

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { messagesSchemaFile } from '../paths.ts'
 import { type Config, usesTls } from '../settings/config.ts'
 import { withoutSecrets } from '../settings/redact.ts'
-import { topics, wireVersion } from '../wire.ts'
+import { topics, updateTopics, wireVersion } from '../wire.ts'
 
 type Schema = Record<string, unknown>
 export interface MessagesSchema {
@@ -12,6 +12,7 @@ export interface MessagesSchema {
 }
 
 type DeviceTopics = Omit<ReturnType<typeof topics>, 'camera'>
+type UpdateTopics = ReturnType<typeof updateTopics>
 type CameraTopics = ReturnType<ReturnType<typeof topics>['camera']>
 
 interface Topic {
@@ -40,6 +41,20 @@ const ofDevice: Record<keyof DeviceTopics, Topic> = {
   stats: { summary: 'How it is doing, every minute.', payload: 'Stats', qos: 0, retain: true },
 }
 
+const offer = (to: string): Topic => ({
+  summary: `A signed release to take, for ${to}; empty where nothing is wanted.`,
+  payload: 'UpdateWish',
+  qos: 1,
+  retain: true,
+  toAgent: true,
+})
+const ofUpdates: Record<keyof UpdateTopics, Topic> = {
+  state: { summary: 'What it runs, and what becomes of a new model.', payload: 'UpdateState', qos: 1, retain: true },
+  set: offer('this device; or the way back'),
+  group: offer('a group of devices'),
+  fleet: offer('all devices'),
+}
+
 const ofCamera: Record<keyof CameraTopics, Topic> = {
   status: { summary: 'State of the camera.', payload: 'CameraStatus', qos: 1, retain: true },
   mask: {
@@ -61,7 +76,7 @@ const ofCamera: Record<keyof CameraTopics, Topic> = {
 }
 
 export interface Surroundings {
-  config: Pick<Config, 'device' | 'mqtt' | 'cameras'>
+  config: Pick<Config, 'device' | 'mqtt' | 'cameras' | 'update'>
   /** Address of the broker in use. */
   broker: string
   /** Address of the page. */
@@ -72,7 +87,7 @@ export interface Surroundings {
 export const readMessagesSchema = () => JSON.parse(readFileSync(messagesSchemaFile, 'utf8')) as MessagesSchema
 
 export function asyncApi({ config, broker, page }: Surroundings, { definitions } = readMessagesSchema()): Schema {
-  const { device, mqtt, cameras } = config
+  const { device, mqtt, cameras, update } = config
   const { camera, ...ofWholeDevice } = topics(mqtt.prefix, device)
   const channels: Record<string, Schema> = {}
   const operations: Record<string, Schema> = {}
@@ -94,6 +109,10 @@ export function asyncApi({ config, broker, page }: Surroundings, { definitions }
     }
   }
   for (const [name, topic] of Object.entries(ofDevice)) add(name, ofWholeDevice[name as keyof DeviceTopics], topic)
+  const { group, ...ofOne } = updateTopics(mqtt.prefix, device)
+  for (const [name, address] of Object.entries(ofOne)) add(`update_${name}`, address, ofUpdates[name as keyof UpdateTopics])
+  const groups = { group: { description: 'Name of a group.', enum: update.groups } }
+  if (update.groups.length) add('update_group', group('{group}'), ofUpdates.group, { parameters: groups })
   const parameters = { camera: { description: 'Name of the camera.', enum: cameras.map(({ name }) => name) } }
   for (const [name, topic] of Object.entries(ofCamera))
     add(`camera_${name}`, camera('{camera}')[name as keyof CameraTopics], topic, { parameters })

@@ -6,7 +6,8 @@ import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
 import { keep, type State } from '../state.ts'
 import type { Painter } from '../supervise/painter.ts'
-import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics } from '../wire.ts'
+import type { Updates } from '../update/updates.ts'
+import { type CameraStatus, type MaskMessage, type MqttStats, type Result, topics, updateTopics } from '../wire.ts'
 import type { Broker } from './broker.ts'
 import { makeAnnouncer } from './home-assistant.ts'
 import { openLink, type Packet, type Refusal, reconnectDelayMs } from './mqtt-link.ts'
@@ -21,6 +22,7 @@ export interface MqttSurroundings {
   /** Which cameras the broker was told of, in the last run too. */
   state: State
   painter: Pick<Painter, 'overlay'>
+  updates: Pick<Updates, 'wish' | 'state' | 'onChange'>
   log: Log
   /** Someone wants a camera on or off, by `enabled/set`. */
   setEnabled(camera: string, enabled: boolean): void
@@ -35,10 +37,16 @@ export interface MqttOutput extends Output {
 /** Messages of the outbox that may be on their way at once: enough for a slow link, and less than any broker's limit. */
 const mostOnTheWay = 16
 
-export function connectMqtt(config: Config, { own, outbox, state, painter, log, setEnabled }: MqttSurroundings): MqttOutput {
+export function connectMqtt(
+  config: Config,
+  { own, outbox, state, painter, updates, log, setEnabled }: MqttSurroundings,
+): MqttOutput {
   const { device, mqtt } = config
   const url = own?.url ?? mqtt.url!
   const topic = topics(mqtt.prefix, device)
+  const update = updateTopics(mqtt.prefix, device)
+  // A broker may allow each device its own topics alone, so what is of no use is not asked for.
+  const offers = config.update.keys ? [update.set, update.fleet, ...config.update.groups.map(update.group)] : []
   const statuses = new Map<string, CameraStatus>()
   /** All limits of a mask see the same moment, so that those of the same rate let the same masks through. */
   let nowMs = 0
@@ -76,10 +84,12 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     {
       async connected() {
         await link.subscribe([topic.available, topic.camera('+').enabledSet, ...(homeStatus ? [homeStatus] : [])])
+        if (offers.length) await link.subscribe(offers)
         if (!link.connected()) return
         sayOnline()
         ready = true
         announce(settings)
+        sayUpdate()
         pump()
       },
       lost() {
@@ -92,6 +102,7 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       },
       message(to, payload, retained) {
         const text = payload.toString().trim()
+        if (offers.includes(to)) return updates.wish(to, text)
         if (to === topic.available) return retained ? undefined : heardAvailable(text)
         if (to === homeStatus) return text === 'online' && ready && !retained ? announce(settings) : undefined
         const camera = cameras.find((name) => topic.camera(name).enabledSet === to)
@@ -102,6 +113,12 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
       },
     },
   )
+
+  /** As it is now: what it was meanwhile nobody needs. */
+  function sayUpdate() {
+    if (ready) link.send({ topic: update.state, payload: JSON.stringify(updates.state()), ...asState })
+  }
+  updates.onChange(sayUpdate)
 
   function sayOnline() {
     if (link.version() === '3.1.1') echoes++ // MQTT 5 sends nobody's own messages back, as it was asked
@@ -262,6 +279,8 @@ export function connectMqtt(config: Config, { own, outbox, state, painter, log, 
     },
   }
 }
+
+const asState = { qos: 1, retain: true, contentType: 'application/json' } as const
 
 /** What of the settings may change while the agent runs. */
 function limitsOf({ cameras, mqtt }: Config, moment: () => number) {

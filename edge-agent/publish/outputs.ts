@@ -10,6 +10,7 @@ import type { Config } from '../settings/config.ts'
 import type { State } from '../state.ts'
 import type { CameraList } from '../supervise/cameras.ts'
 import type { Painter } from '../supervise/painter.ts'
+import type { Updates } from '../update/updates.ts'
 import type { CameraStatus, OutputStats } from '../wire.ts'
 import { openBroker } from './broker.ts'
 import { serveStreams } from './mjpeg.ts'
@@ -24,6 +25,7 @@ export interface OutputSurroundings {
   access: Access
   painter: Painter
   cameras: CameraList
+  updates: Updates
   statuses(): CameraStatus[]
   log: Log
 }
@@ -32,12 +34,12 @@ export type Outputs = Awaited<ReturnType<typeof openOutputs>>
 
 /** Opens them. Throws where the agent's own broker cannot listen or the outbox cannot be written. */
 export async function openOutputs(config: Config, around: OutputSurroundings) {
-  const { manifest, state, access, painter, cameras, statuses, log } = around
+  const { manifest, state, access, painter, cameras, updates, statuses, log } = around
   const { setEnabled, setWatched, wantPicture } = cameras
   const outbox = openOutbox(state.folder, config.outbox, log)
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
   const own = { ...config, mqtt: { ...config.mqtt, ...broker?.login } }
-  const mqtt = connectMqtt(own, { own: broker, outbox, state, painter, log, setEnabled })
+  const mqtt = connectMqtt(own, { own: broker, outbox, state, painter, updates, log, setEnabled })
   const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })
   const recorder = makeRecorder(config, state.folder, log)

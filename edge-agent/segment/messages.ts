@@ -24,6 +24,8 @@ export type FromSegment =
   | {
       type: 'ready'
       compute: 'cpu' | 'gpu'
+      /** Version of TensorFlow's library. */
+      tensorflow: string
       /** What convolutions are computed in. */
       precision: string
       loadMs: number

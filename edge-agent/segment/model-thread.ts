@@ -5,10 +5,10 @@ import type { Manifest } from '../../deploy/bundle.ts'
 import { loadBundle, type Masks } from '../../deploy/run-bundle.ts'
 
 export type ToModel = Uint8Array[]
-export type FromModel = { manifest: Manifest; compute: 'cpu' | 'gpu'; precision: string } | Masks
+export type FromModel = { manifest: Manifest; compute: 'cpu' | 'gpu'; tensorflow: string; precision: string } | Masks
 
 const port = parentPort!
-const { manifest, compute, precision, serve } = await loadBundle(workerData as string)
+const { manifest, compute, tensorflow, precision, serve } = await loadBundle(workerData as string)
 
 port.on('message', (pictures: ToModel) => {
   const answer = serve(pictures.length === 1 ? pictures[0]! : Buffer.concat(pictures), pictures.length)
@@ -18,4 +18,4 @@ port.on('message', (pictures: ToModel) => {
     [masks, confidence].map(({ buffer }) => buffer as ArrayBuffer),
   )
 })
-port.postMessage({ manifest, compute, precision } satisfies FromModel)
+port.postMessage({ manifest, compute, tensorflow, precision } satisfies FromModel)

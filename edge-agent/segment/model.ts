@@ -7,6 +7,7 @@ import type { FromModel, ToModel } from './model-thread.ts'
 export interface Model {
   manifest: Manifest
   compute: 'cpu' | 'gpu'
+  tensorflow: string
   precision: string
   /** Masks of the pictures, uint8 RGB of the manifest's input size. One call at a time. */
   serve(pictures: Uint8Array[]): Promise<Masks>

@@ -48,10 +48,10 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
   await warmUp(bundle, batches)
   segmenter = makeSegmenter(bundle, batches)
   await listenForFrames(socket, segmenter)
-  const { compute: device, precision } = bundle
+  const { compute: device, tensorflow, precision } = bundle
   const slow = await slowPrecision(precision, device)
   const times = { loadMs: loaded - began, warmMs: performance.now() - loaded }
-  tell({ type: 'ready', compute: device, precision, ...times, ...(slow && { slow }) })
+  tell({ type: 'ready', compute: device, tensorflow, precision, ...times, ...(slow && { slow }) })
 }
 
 /** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */

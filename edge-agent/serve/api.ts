@@ -9,6 +9,7 @@ import { mostStreams, type StreamOutput, streamType, type View } from '../publis
 import type { Config } from '../settings/config.ts'
 import type { Reloaded } from '../settings/reload.ts'
 import { publicConfig } from '../settings/secrets.ts'
+import { longestOffer, longestPiece } from '../update/push.ts'
 import type { CameraStatus, Result, Stats } from '../wire.ts'
 import type { Access, Person } from './access.ts'
 import type { Door } from './door.ts'
@@ -68,13 +69,14 @@ const noCamera = refusal('There is no such camera, or it has given nothing yet.'
 /** Adds the API to the site. Who may use it is checked before. */
 export function serveApi(site: Site, around: ApiSurroundings): void {
   const { config, known, streams, broker, setEnabled, hold, reload } = around
-  site.use(
-    '/api/*',
-    bodyLimit({
-      maxSize: longestBody,
-      onError: () => problem(413, `Expected at most ${longestBody} bytes`).getResponse(),
-    }),
-  )
+  const atMost = (maxSize: number) =>
+    bodyLimit({ maxSize, onError: () => problem(413, `Expected at most ${maxSize} bytes`).getResponse() })
+  const [usual, piece, offer] = [longestBody, longestPiece, longestOffer].map(atMost)
+  site.use('/api/*', (context, next) => {
+    const { path } = context.req
+    if (path.startsWith('/api/update/files/')) return piece!(context, next)
+    return path === '/api/update' ? offer!(context, next) : usual!(context, next)
+  })
 
   function statusOf(camera: string): CameraStatus {
     const status = known.statuses().find((known) => known.camera === camera)

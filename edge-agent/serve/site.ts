@@ -11,6 +11,7 @@ import type { History } from '../history/history.ts'
 import type { Log } from '../log.ts'
 import type { SocketOutput } from '../publish/websocket.ts'
 import type { Config } from '../settings/config.ts'
+import type { Updates } from '../update/updates.ts'
 import { type ApiSurroundings, type Site as App, type SiteEnv, serveApi } from './api.ts'
 import { openDoor } from './door.ts'
 import { serveHardFrames } from './hard-frames.ts'
@@ -25,6 +26,7 @@ import { problem, problemText, problemType } from './problem.ts'
 import { keepRoom, patience } from './room.ts'
 import { type Setup, serveSetup } from './setup.ts'
 import { keepCertificate } from './tls.ts'
+import { serveUpdate } from './update.ts'
 
 export interface Site {
   url: string
@@ -41,6 +43,7 @@ export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold
   hardFrames: HardFrames
   history: History
   setup: Setup
+  updates: Updates
   log: Log
 }
 
@@ -99,6 +102,7 @@ export async function openSite(config: Config, around: SiteSurroundings): Promis
   serveHistory(site, around.history)
   serveSetup(site, around.setup, () => running)
   serveModel(site, around.bundle)
+  serveUpdate(site, around.updates)
   serveDocument(site)
   servePage(site)
 

@@ -56,7 +56,6 @@ const live = [
   'record',
   'history',
   'collect',
-  'update.keys',
   'update.download_kib_per_second',
   'update.limits',
 ]

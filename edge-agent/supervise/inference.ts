@@ -14,6 +14,8 @@ import { type Child, residentMib, retryDelayMs, startChild } from './supervise.t
 export interface Inference {
   /** Undefined until the model is ready for the first time. */
   compute(): 'cpu' | 'gpu' | undefined
+  /** Version of TensorFlow's library; the same. */
+  tensorflow(): string | undefined
   /** Whether a process takes frames now. */
   ready(): boolean
   /** Whether a process makes masks, or one that will was started not long ago. */
@@ -77,6 +79,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
   let compute: 'cpu' | 'gpu' | undefined
+  let tensorflow: string | undefined
   let count = 0
   let failures = 0
   let replacedMs = 0
@@ -113,12 +116,13 @@ export async function startInference(config: Config, log: Log, on: InferenceList
 
   async function becomeReady(
     mine: Process,
-    { compute: found, precision, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
+    { compute: found, tensorflow: library, precision, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
   ) {
     const previous = current
     current = mine
     if (next === mine) next = undefined
     compute = found
+    tensorflow = library
     readyMs = performance.now()
     on.ready(mine.socket)
     previous?.child.stop(stopGraceMs)
@@ -169,6 +173,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   launch()
   return {
     compute: () => compute,
+    tensorflow: () => tensorflow,
     ready: () => current !== undefined,
     healthy() {
       const now = performance.now()

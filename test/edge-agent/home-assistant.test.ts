@@ -10,7 +10,7 @@ import { connectMqtt, type MqttOutput } from '../../edge-agent/publish/mqtt.ts'
 import { type Outbox, openOutbox } from '../../edge-agent/publish/outbox.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState, type State } from '../../edge-agent/state.ts'
-import { statusOf } from './made-messages.ts'
+import { noUpdates, statusOf } from './made-messages.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
 
 // https://www.home-assistant.io/integrations/mqtt/ (device discovery payload) and .../sensor.mqtt/, binary_sensor.mqtt/,
@@ -112,6 +112,7 @@ async function start(config: ReturnType<typeof settings>) {
     own: undefined,
     outbox,
     state,
+    updates: noUpdates,
     painter: { overlay: async () => undefined },
     log,
     setEnabled() {},

@@ -1,4 +1,5 @@
 // Messages as the agent makes them, for tests of the ways out.
+import type { Updates } from '../../edge-agent/update/updates.ts'
 import { type CameraEvent, type CameraStatus, type MaskMessage, type OutputStats, wireVersion } from '../../edge-agent/wire.ts'
 
 export const statusOf = (camera: string, state: CameraStatus['state'] = 'online', reason = ''): CameraStatus => ({
@@ -55,4 +56,19 @@ export const outputStats: OutputStats = {
   },
   websocket: { clients: 0, dropped: { slow_client: 0 } },
   streams: { clients: 0, dropped: { slow_client: 0 } },
+}
+
+/** Nothing is offered to a device that has taken nothing. */
+export const noUpdates: Pick<Updates, 'wish' | 'state' | 'onChange'> = {
+  wish() {},
+  state: () => ({
+    version: wireVersion,
+    device: 'd',
+    agent_version: '0.1.0',
+    groups: [],
+    model: { name: 'run-1' },
+    state: 'idle',
+    since_us: 1,
+  }),
+  onChange() {},
 }

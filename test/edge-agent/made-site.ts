@@ -17,8 +17,11 @@ import type { Config } from '../../edge-agent/settings/config.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import type { Reloaded } from '../../edge-agent/settings/reload.ts'
 import { openSettingsFile } from '../../edge-agent/settings/settings-file.ts'
+import { openState } from '../../edge-agent/state.ts'
 import { makePainter, type Painter } from '../../edge-agent/supervise/painter.ts'
 import { cameraTests } from '../../edge-agent/supervise/try-camera.ts'
+import { openStore } from '../../edge-agent/update/store.ts'
+import { openUpdates } from '../../edge-agent/update/updates.ts'
 import { type MaskMessage, type Stats, wireVersion } from '../../edge-agent/wire.ts'
 import { maskOf, outputStats, statusOf } from './made-messages.ts'
 
@@ -100,6 +103,9 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     play: cameraTests({ input, playing: () => [], log }),
   }
   await writeFile(setup.file.path, text || 'cameras: [{ name: front, source: test }, { name: rear, source: test }]\n')
+  const kept = await openState({ ...config, state_dir: state }, env)
+  const models = openStore(kept, config, log)
+  const updates = openUpdates(config, { store: models, state: kept, running: { slot: undefined, name: 'run-1' }, log })
   const site = await openSite(config, {
     bundle: await openBundle(demoBundle),
     known,
@@ -113,6 +119,7 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     setEnabled,
     reload: async () => now.reloaded,
     setup,
+    updates,
     log,
   })
   return {
@@ -132,6 +139,8 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     ask: (path, init) => fetch(new URL(path, site.url), init),
     async close() {
       await Promise.all([sockets.close(), streams.close(), hardFrames.close(), history.close(), painter.stop()])
+      updates.stop()
+      kept.close()
       await site.close()
       await rm(state, { recursive: true })
     },

@@ -16,7 +16,7 @@ import { reconnectDelayMs, tlsOptions } from '../../edge-agent/publish/mqtt-link
 import { openOutbox } from '../../edge-agent/publish/outbox.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState } from '../../edge-agent/state.ts'
-import { eventOf, maskOf, statusOf } from './made-messages.ts'
+import { eventOf, maskOf, noUpdates, statusOf } from './made-messages.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
 
 let dir: string
@@ -82,6 +82,7 @@ async function open(device: string, mqtt: string): Promise<MqttOutput> {
     own: undefined,
     outbox,
     state,
+    updates: noUpdates,
     painter: { overlay: async () => undefined },
     log,
     setEnabled() {},

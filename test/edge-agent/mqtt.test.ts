@@ -12,7 +12,7 @@ import { openAccess } from '../../edge-agent/serve/access.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState, type State } from '../../edge-agent/state.ts'
 import type { Painter } from '../../edge-agent/supervise/painter.ts'
-import { eventOf, maskOf, statusOf } from './made-messages.ts'
+import { eventOf, maskOf, noUpdates, statusOf } from './made-messages.ts'
 import { memoryStore } from './made-site.ts'
 import { freePort, type Mosquitto, type Subscriber, startMosquitto, subscribe } from './mosquitto.ts'
 
@@ -61,6 +61,7 @@ cameras: [{ name: front, source: test }, { name: rear, source: test }]`
     own: ownBroker,
     outbox,
     state,
+    updates: noUpdates,
     painter,
     log,
     setEnabled: (camera, yes) => wishes.push([camera, yes]),
@@ -101,7 +102,7 @@ describe.each(['mosquitto', 'own'])('with the broker %s', (name) => {
     out.status(statusOf('front'))
     await expect.poll(() => out.counts().outbox.messages).toBe(0)
     listener = await subscribe(url(), `roadmask/${device}/#`)
-    await expect.poll(() => listener!.heard.length).toBe(5)
+    await expect.poll(() => listener!.heard.length).toBe(6)
     expect(listener.heard.every(({ retain }) => retain)).toBe(true)
     expect(JSON.parse(listener.text(`roadmask/${device}/rear/status`)[0]!).reason).toBe('starting')
     await out.close()

@@ -11,7 +11,7 @@ import { type Link, openLink } from '../../edge-agent/publish/mqtt-link.ts'
 import { type Outbox, openOutbox } from '../../edge-agent/publish/outbox.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
 import { openState } from '../../edge-agent/state.ts'
-import { eventOf } from './made-messages.ts'
+import { eventOf, noUpdates } from './made-messages.ts'
 import { startMosquitto, subscribe } from './mosquitto.ts'
 
 const log = openLog('fatal')
@@ -75,7 +75,7 @@ async function open(url: string): Promise<MqttOutput & { outbox: Outbox }> {
   const state = await openState(config, {})
   const outbox = openOutbox(folder, config.outbox, log)
   const painter = { overlay: async () => undefined }
-  const output = connectMqtt(config, { own: undefined, outbox, state, painter, log, setEnabled() {} })
+  const output = connectMqtt(config, { own: undefined, outbox, state, updates: noUpdates, painter, log, setEnabled() {} })
   closing.push(async () => {
     await output.close()
     await outbox.close()

@@ -1,0 +1,462 @@
+// New models over the air: what is offered by MQTT or pushed over HTTP is verified, fetched, checked whole and handed to the trial.
+// Whatever does not fit is refused with the reason, and nothing changes. deploy/README.md tells it from a person's side.
+
+import { mkdir, rm, statfs } from 'node:fs/promises'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
+import {
+  type BundleRelease,
+  type Envelope,
+  expectAble,
+  manifestOf,
+  type Release,
+  ReleaseRefused,
+  readEnvelope,
+  verifyRelease,
+} from '../../deploy/release.ts'
+import { readTrusted } from '../../deploy/ship/trust.ts'
+import type { Log } from '../log.ts'
+import type { Config } from '../settings/config.ts'
+import { Refused } from '../settings/refused.ts'
+import type { State } from '../state.ts'
+import type { Inference } from '../supervise/inference.ts'
+import { version } from '../version.ts'
+import { type ReleaseName, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
+import { download, fetchSmall, folderUrl, type Wanted } from './download.ts'
+import { makeImages } from './images.ts'
+import { makePush, type Push } from './push.ts'
+import { nowMicros, type Slot, type Store, sizeOf } from './store.ts'
+
+/** A bundle that was verified and is whole on disk. */
+export interface Candidate {
+  slot: Slot
+  release: ReleaseName
+  dir: string
+}
+
+/** How a release gets on, for the state that others see. */
+export type Progress = Pick<UpdateState, 'state' | 'release' | 'progress' | 'comparison' | 'reason'>
+
+/** What becomes of a candidate: it runs beside the model of now, takes its place, and is watched. */
+export interface Trial {
+  candidate(candidate: Candidate): void
+  /** An operator does not want to wait. Throws `Refused` where nothing waits. */
+  switchNow(): void
+  /** Back to the model before. */
+  rollBack(reason: string): void
+  /** Forgets a candidate that was not switched to. */
+  drop(): void
+}
+
+export interface Updates extends Push {
+  state(): UpdateState
+  /** Called at each change of it. */
+  onChange(changed: () => void): void
+  /** Something was published on one of the topics that offer. */
+  wish(topic: string, text: string): void
+  switchNow(): void
+  rollBack(reason: string): Promise<void>
+  /** Forgets what was offered and is not switched to. */
+  drop(): Promise<void>
+  /** Says who takes candidates; goes on with one that waits from the last run. */
+  begin(trial: Trial, inference: Pick<Inference, 'tensorflow'>): void
+  /** How the trial goes, and which model runs since. */
+  report(progress: Progress): void
+  runs(slot: Slot | undefined): void
+  settings(config: Config): void
+  stop(): void
+}
+
+export interface UpdateSurroundings {
+  store: Store
+  state: State
+  /** The model that runs: its slot, where it came over the air, and its name. */
+  running: { slot: Slot | undefined; name: string }
+  log: Log
+}
+
+/** An offer that was taken and is not yet a candidate. */
+export interface Offer {
+  id: string
+  name: ReleaseName
+  release: BundleRelease
+  envelope: Envelope
+  stop: AbortController
+}
+
+const noKeys = 'This device takes no releases: "update.keys" names no trusted keys'
+/** Retained offers come one by one after a connection: they are looked at together. */
+const gatherMs = 500
+const tellEveryMs = 1000
+const mostTopics = 50
+const longestWish = 128 * 1024
+/** Stays free for what the agent writes besides. */
+const reserveBytes = 8 * 1024 * 1024
+const retryMs = (failures: number) => Math.min(15 * 60_000, 2000 * 2 ** failures)
+
+export function openUpdates(config: Config, { store, state, running, log }: UpdateSurroundings): Updates {
+  const { device } = config
+  const topic = updateTopics(config.mqtt.prefix, device)
+  const offered = new Map<string, Extract<UpdateWish, { release: unknown }>>()
+  const listeners: (() => void)[] = []
+  let settings = config.update
+  let model = running
+  let trial: Trial | undefined
+  let tensorflow: () => string | undefined = () => undefined
+  let offer: Offer | undefined
+  let saidMs = 0
+  let timer: NodeJS.Timeout | undefined
+  let telling: NodeJS.Timeout | undefined
+  let stopped = false
+  const { outcome } = store.kept()
+  let now: Progress & { since_us: number } = outcome ?? {
+    state: 'idle',
+    ...(!settings.keys && { reason: noKeys }),
+    since_us: nowMicros(),
+  }
+
+  function report(progress: Progress) {
+    const same = progress.state === now.state && progress.release?.id === now.release?.id
+    now = { ...progress, since_us: same ? now.since_us : nowMicros() }
+    if (!same) {
+      const { state: status, reason, release } = progress
+      const text = `model ${release?.name ?? ''}: ${status.replace('_', ' ')}${reason ? `: ${reason}` : ''}`
+      if (status === 'refused' || status === 'failed') log.warn({ release: release?.id }, text)
+      else log.info({ release: release?.id }, text)
+    }
+    clearTimeout(telling)
+    const tell = () => {
+      saidMs = performance.now()
+      for (const changed of listeners) changed()
+    }
+    // Progress is not worth a message for each piece.
+    if (same) telling = setTimeout(tell, Math.max(0, tellEveryMs - (performance.now() - saidMs)))
+    else tell()
+  }
+
+  /** What the release is, where this device takes it. Throws `ReleaseRefused`. */
+  async function verified(json: unknown): Promise<{ envelope: Envelope; release: Release; id: string }> {
+    const { envelope } = readEnvelope(json)
+    if (!settings.keys) throw new ReleaseRefused(noKeys)
+    const keys = await readTrusted(settings.keys).catch((error: Error) => {
+      throw new ReleaseRefused(error.message, { cause: error })
+    })
+    const accepted = store.kept().accepted
+    // A clock that a restart set back makes no key young again.
+    const nowMs = Math.max(Date.now(), ...Object.values(accepted).map((time) => Date.parse(time)))
+    const { release, id } = verifyRelease(envelope, keys, nowMs)
+    const newest = accepted[release.kind]
+    if (newest && Date.parse(release.released) <= Date.parse(newest) && !isKnown(id))
+      throw new ReleaseRefused(
+        `It was signed at ${release.released}, not after the newest that this device accepted (${newest}). Sign it again to go back to it`,
+      )
+    const found = tensorflow()
+    if (release.kind === 'bundle' && release.needs.tensorflow && !found)
+      throw new Error('The model that runs has not yet said which TensorFlow it has')
+    expectAble(release, {
+      agent: version,
+      memory_mib: Math.round(totalmem() / 2 ** 20),
+      ...(found && { tensorflow: found }),
+    })
+    return { envelope, release, id }
+  }
+
+  /** Whether it runs, waits, is fetched or has ended here. */
+  const isKnown = (id: string) => {
+    const { current, pending, done } = store.kept()
+    return id === offer?.id || id === current?.release || id === pending?.release || done.includes(id) || images.wanted() === id
+  }
+  const images = makeImages({ store, state, log, report })
+
+  /** Looks at all that is offered and takes the newest. */
+  async function decide() {
+    const good: { envelope: Envelope; release: Release; id: string; url: string | undefined }[] = []
+    let bad: { release: ReleaseName | undefined; error: Error } | undefined
+    for (const { release: json, url } of offered.values())
+      await verified(json).then(
+        (found) => good.push({ ...found, url }),
+        (error: Error) => {
+          bad = { release: nameOf(json), error }
+        },
+      )
+    const newest = (kind: Release['kind']) =>
+      good.filter(({ release }) => release.kind === kind).sort((a, b) => (a.release.released < b.release.released ? 1 : -1))[0]
+    const [bundle, image] = [newest('bundle'), newest('image')]
+    if (bad && !offer && !isKnown(bad.release?.id ?? '')) refused(bad.release, bad.error)
+    if (bad && !(bad.error instanceof ReleaseRefused)) look(retryMs(2))
+    if (image && !isKnown(image.id) && image.release.kind === 'image') images.want(image.id, image.release)
+    if (bundle && !isKnown(bundle.id) && bundle.release.kind === 'bundle') {
+      const { id, release, envelope, url } = bundle
+      take({ id, release, envelope }, (mine) => fetchAll(mine, url))
+    }
+    if (offer?.stop.signal.aborted === false && isWithdrawn(offer)) await drop()
+  }
+
+  /** Offers by MQTT are withdrawn by an empty message. */
+  const isWithdrawn = ({ envelope }: Offer) =>
+    !pushed.has(envelope.payload) && ![...offered.values()].some(({ release }) => release.payload === envelope.payload)
+  const pushed = new Set<string>()
+
+  function refused(release: ReleaseName | undefined, error: Error) {
+    const fault = error instanceof ReleaseRefused ? 'refused' : 'failed'
+    report({ state: fault, ...(release && { release }), reason: error.message })
+  }
+
+  function take({ id, release, envelope }: Omit<Offer, 'name' | 'stop'>, work: (mine: Offer) => Promise<void>): Offer {
+    offer?.stop.abort()
+    const name = { id, name: release.name, kind: release.kind }
+    const mine: Offer = { id, release, envelope, name, stop: new AbortController() }
+    offer = mine
+    work(mine).catch((error: Error) => {
+      if (!mine.stop.signal.aborted) log.error(error, 'an offered model')
+    })
+    return mine
+  }
+
+  /** Fetches an offer until it is whole, refused or withdrawn. */
+  async function fetchAll(mine: Offer, url: string | undefined) {
+    const { signal } = mine.stop
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        report({ state: 'verifying', release: mine.name })
+        const folder = folderUrl(url)
+        const manifestBytes = await fetchSmall(manifestFile, { folder, signal })
+        const manifest = manifestOf(mine.release, manifestBytes)
+        await fetchFiles(mine, folder, manifest)
+        return await complete(mine, manifest, manifestBytes)
+      } catch (error) {
+        if (signal.aborted) return
+        await letGo(mine, error as Error)
+        if (offer !== mine) return
+        const waitMs = retryMs(failures)
+        report({
+          state: 'failed',
+          release: mine.name,
+          reason: `${(error as Error).message}; tried again in ${waitMs / 1000} s`,
+        })
+        await delay(waitMs, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  async function fetchFiles(mine: Offer, folder: URL, manifest: Manifest) {
+    const missing = await prepare(mine, manifest)
+    const of = mine.release.bytes
+    let bytes = of - missing.reduce((sum, file) => sum + file.bytes, 0)
+    for (const file of missing) bytes += await sizeOf(`${pathOf(mine, file)}.part`)
+    const say = () => report({ state: 'downloading', release: mine.name, progress: { bytes, of } })
+    say()
+    for (const file of missing)
+      await download(file, pathOf(mine, file), {
+        folder,
+        signal: mine.stop.signal,
+        kibPerSecond: () => settings.download_kib_per_second,
+        arrived(more) {
+          bytes += more
+          say()
+        },
+      })
+  }
+
+  /** Makes place for an offer; which of its files are not here yet. Throws where there is no room. */
+  async function prepare(mine: Offer, manifest: Manifest): Promise<Wanted[]> {
+    await store.tidy(mine.release)
+    if (await isWhole(mine)) return []
+    const files = Object.entries(manifest.files).map(([file, { bytes, sha256 }]) => ({ file, bytes, sha256 }))
+    const missing: Wanted[] = []
+    let room = reserveBytes
+    for (const file of files) {
+      if (missing.some(({ sha256 }) => sha256 === file.sha256)) continue // the same file under two names
+      if ((await sizeOf(pathOf(mine, file))) === file.bytes && file.bytes > 0) continue
+      missing.push(file)
+      room += file.bytes - (await sizeOf(`${pathOf(mine, file)}.part`))
+    }
+    const { bavail, bsize } = await statfs(state.folder)
+    if (missing.length && bavail * bsize < room)
+      throw new Error(`The disk has ${mib(bavail * bsize)} MiB free, and ${mib(room)} are needed`)
+    await mkdir(store.incoming(mine.release), { recursive: true, mode: 0o700 })
+    return missing
+  }
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
+  const pathOf = ({ release }: Offer, { sha256 }: Wanted) => join(store.incoming(release), sha256)
+  const slotOf = ({ id, release }: Offer): Slot => ({
+    folder: release.manifest_sha256.slice(0, 16),
+    name: release.name,
+    release: id,
+    released: release.released,
+  })
+  /** As where an old model is signed again. */
+  const isWhole = (mine: Offer) =>
+    openBundle(store.dirOf(slotOf(mine))).then(
+      () => true,
+      () => false,
+    )
+
+  /** All is here: makes a bundle of it, remembers it and hands it over. */
+  async function complete(mine: Offer, manifest: Manifest, manifestBytes: Uint8Array) {
+    const slot = (await isWhole(mine)) ? slotOf(mine) : await store.assemble({ ...mine, manifest, manifestBytes })
+    await openBundle(store.dirOf(slot))
+    if (mine.stop.signal.aborted) return
+    const { accepted } = store.kept()
+    trial?.drop()
+    store.change({ accepted: { ...accepted, bundle: mine.release.released }, pending: slot })
+    offer = undefined
+    await store.tidy()
+    handOver(slot)
+  }
+
+  function handOver(slot: Slot) {
+    const release: ReleaseName = { id: slot.release ?? '', name: slot.name, kind: 'bundle' }
+    trial?.candidate({ slot, release, dir: store.dirOf(slot) })
+  }
+
+  /** What is refused, or has no place, leaves nothing; what broke off may go on. */
+  async function letGo(mine: Offer, error: Error) {
+    const isRefused = error instanceof ReleaseRefused
+    const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+    if (isRefused || isFull) await rm(store.incoming(mine.release), { recursive: true, force: true })
+    if (!isRefused || offer !== mine) return
+    offer = undefined
+    await store.tidy().catch(() => {})
+    refused(mine.name, error)
+  }
+
+  async function drop() {
+    const withdrawn = offer
+    offer?.stop.abort()
+    offer = undefined
+    const { pending } = store.kept()
+    if (pending) {
+      trial?.drop()
+      store.change({ pending: undefined, done: [...store.kept().done, ...(pending.release ? [pending.release] : [])] })
+    }
+    if (!withdrawn && !pending) return
+    await store.tidy()
+    report({ state: 'idle' })
+  }
+
+  async function rollBack(reason: string) {
+    const { pending, previous } = store.kept()
+    if (offer || pending) return drop()
+    if (!previous) throw new Refused(409, 'There is no model to go back to')
+    trial?.rollBack(reason)
+  }
+
+  function look(afterMs = gatherMs) {
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(() => decide().catch((error: Error) => log.error(error, 'offered models')), afterMs)
+  }
+
+  function wish(to: string, text: string) {
+    if (text.trim() === '') offered.delete(to)
+    else
+      try {
+        if (text.length > longestWish) throw new Error(`${text.length} letters`)
+        const said = JSON.parse(text) as Partial<UpdateWish> & object
+        if ('rollback' in said && to === topic.set) return goBackOnce(String(said.id))
+        if (!('release' in said) || !said.release) throw new Error(text.slice(0, 40))
+        if (offered.size < mostTopics || offered.has(to)) offered.set(to, said as Extract<UpdateWish, { release: unknown }>)
+      } catch (error) {
+        return log.warn(`${to}: expected JSON with a release, found ${(error as Error).message}`)
+      }
+    look()
+  }
+
+  function goBackOnce(id: string) {
+    if (store.kept().rollback === id) return
+    store.change({ rollback: id })
+    rollBack('asked for over MQTT').catch((error: Error) => log.warn(error.message))
+  }
+
+  const push = makePush({
+    async take(json, manifestBytes) {
+      const { envelope, release, id } = await verified(json)
+      if (release.kind !== 'bundle') throw new ReleaseRefused('An image is fetched by the device itself: offer it by MQTT')
+      if (offer?.id === id) return { offer, manifest: manifestOf(release, manifestBytes) }
+      if (isKnown(id)) throw new Refused(409, `This device has release ${id} already`)
+      const manifest = manifestOf(release, manifestBytes)
+      const mine = take({ id, release, envelope }, async () => {})
+      pushed.clear()
+      pushed.add(envelope.payload)
+      await prepare(mine, manifest).catch((error: Error) => {
+        if (offer === mine) offer = undefined
+        refused(mine.name, error)
+        throw new Refused(409, error.message, { cause: error })
+      })
+      return { offer: mine, manifest }
+    },
+    active: () => offer,
+    pathOf,
+    report,
+    complete: (mine, manifest, bytes) =>
+      complete(mine, manifest, bytes).catch(async (error: Error) => {
+        await letGo(mine, error)
+        if (offer === mine) refused(mine.name, error)
+        throw error
+      }),
+  })
+
+  return {
+    ...push,
+    state() {
+      const { previous } = store.kept()
+      const image = images.own()
+      const { name, slot } = model
+      const { folder: _, ...before } = previous ?? { folder: '' }
+      return {
+        version: wireVersion,
+        device,
+        agent_version: version,
+        ...(image && { image }),
+        groups: settings.groups,
+        model: {
+          name,
+          ...(slot?.release && { release: slot.release }),
+          ...(slot?.released && { released: slot.released }),
+        },
+        ...(previous && { previous: before as UpdateState['model'] }),
+        ...now,
+      }
+    },
+    onChange: (changed) => void listeners.push(changed),
+    wish,
+    switchNow() {
+      if (!trial || !store.kept().pending) throw new Refused(409, 'There is no model that waits to be switched to')
+      trial.switchNow()
+    },
+    rollBack,
+    drop,
+    begin(takes, inference) {
+      trial = takes
+      tensorflow = inference.tensorflow
+      const { pending } = store.kept()
+      if (pending) handOver(pending)
+      else store.tidy().catch((error: Error) => log.warn(`models: ${error.message}`))
+    },
+    report,
+    runs(slot) {
+      model = { slot, name: slot?.name ?? running.name }
+    },
+    settings(changed) {
+      settings = changed.update
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+      clearTimeout(telling)
+      images.stop()
+      offer?.stop.abort()
+    },
+  }
+}
+
+function nameOf(json: unknown): ReleaseName | undefined {
+  try {
+    const { release, id } = readEnvelope(json)
+    return { id, name: release.name, kind: release.kind }
+  } catch {
+    return undefined
+  }
+}
