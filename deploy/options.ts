@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { nearest } from './nearest.ts'
 
 /** Options that npm has too, and may have from somebody's .npmrc. */
-const ofNpm = ['json', 'help']
+const ofNpm = ['json', 'help', 'prefix', 'ca', 'cert', 'key']
 
 /** Node's parseArgs, with errors that say what to do. Throws a sentence for what it cannot read. */
 export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
