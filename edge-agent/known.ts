@@ -77,6 +77,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
         device,
         model: manifest.name,
         compute: parts?.inference.compute() ?? 'loading',
+        precision: parts?.inference.precision(),
         processes: processes(),
         cameras: all().map(({ name, status, restarts }) => ({ name, state: status().state, restarts: restarts() })),
         outputs: outputs(),

@@ -11,6 +11,7 @@ export interface Snapshot {
   device: string
   model: string
   compute: string
+  precision: string | undefined
   /** Process ids by name. */
   processes: Record<string, number | undefined>
   cameras: { name: string; state: CameraState; restarts: number }[]
@@ -74,7 +75,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
     keep(cameras) {
       for (const camera of minutes.keys()) if (!cameras.includes(camera)) minutes.delete(camera)
     },
-    async report({ device, model, compute, processes, cameras, outputs }) {
+    async report({ device, model, compute, precision, processes, cameras, outputs }) {
       const memory_mib: Record<string, number> = {}
       for (const [name, pid] of Object.entries(processes)) {
         const mib = pid && (await residentMib(pid))
@@ -87,6 +88,7 @@ export function startCounting(nowMs: () => number = () => performance.now()): Co
         uptime_s: Math.round(uptime()),
         model,
         compute,
+        ...(precision !== undefined && { precision }),
         memory_mib,
         cameras: Object.fromEntries(cameras.map(({ name, state, restarts }) => [name, statsOf(name, state, restarts)])),
         outputs,

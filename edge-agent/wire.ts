@@ -201,6 +201,8 @@ export interface Stats {
   model: string
   /** What TensorFlow computes on: `cpu` or `gpu`, or `loading` until the model is ready. */
   compute: string
+  /** What its convolutions are computed in, such as `float32` or `bfloat16`; absent until the model is ready. */
+  precision?: string
   /** Resident memory of each process, in MiB: `agent`, `segment`, `paint` while somebody wants overlays, `camera/<name>`. */
   memory_mib: Record<string, Int>
   cameras: Record<string, CameraStats>

@@ -87,9 +87,9 @@ function contents(model: Model, stats: Stats): HTMLElement[] {
   const figures = Object.entries(leading).filter(([key]) => measures[key] !== undefined)
   const lead = make('dl', { class: 'figures' }, ...figures.map(([key, name]) => figure(name, share(measures[key]!))))
   const facts: Record<string, string | undefined> = {
-    Device: stats.compute.toUpperCase(),
+    Device: stats.compute === 'loading' ? 'loading the model' : stats.compute.toUpperCase(),
     'Weights stored in': precision?.storage ?? 'float32',
-    'Computed in': !precision ? 'float32' : precision.compute === 'auto' ? 'what is quick on the device' : precision.compute,
+    'Computed in': stats.precision,
     'Pixels that differ from float32': precision && `${number(100 * precision.pixels_differing, 4)} %`,
     Size: bytes(model.bytes),
     Sees: `${input.width} × ${input.height}, ${fits[input.fit]}`,
@@ -97,7 +97,7 @@ function contents(model: Model, stats: Stats): HTMLElement[] {
     Parameters: number(architecture.parameters),
     'Road from': model.threshold === undefined ? 'the more probable class' : `a probability of ${number(model.threshold, 2)}`,
     'Validation pictures': measures.pictures === undefined ? undefined : number(measures.pictures),
-    Commit: model.commit,
+    Commit: model.commit.slice(0, 12),
   }
   const rest = Object.entries(measures).filter(([key]) => !(key in leading) && !counts.includes(key))
   const parts = [
@@ -120,7 +120,13 @@ function classes({ classes, road }: Model): HTMLElement {
   const items = classes.map(({ name, colour }, id) => {
     const swatch = make('i', { class: 'class-colour' })
     swatch.style.background = colour
-    return make('li', {}, swatch, `${id} ${name}`, ...(id === road ? [make('strong', {}, ' is road')] : []))
+    return make(
+      'li',
+      {},
+      swatch,
+      `${id} ${name}`,
+      ...(id === road && name !== 'road' ? [make('strong', {}, ' counts as road')] : []),
+    )
   })
   return make('ul', { class: 'classes' }, ...items)
 }

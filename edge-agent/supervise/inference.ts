@@ -14,6 +14,8 @@ import { type Child, residentMib, retryDelayMs, startChild } from './supervise.t
 export interface Inference {
   /** Undefined until the model is ready for the first time. */
   compute(): 'cpu' | 'gpu' | undefined
+  /** What convolutions are computed in; the same. */
+  precision(): string | undefined
   /** Version of TensorFlow's library; the same. */
   tensorflow(): string | undefined
   /** Whether a process takes frames now. */
@@ -79,6 +81,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
   let compute: 'cpu' | 'gpu' | undefined
+  let precision: string | undefined
   let tensorflow: string | undefined
   let count = 0
   let failures = 0
@@ -116,12 +119,13 @@ export async function startInference(config: Config, log: Log, on: InferenceList
 
   async function becomeReady(
     mine: Process,
-    { compute: found, tensorflow: library, precision, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
+    { compute: found, tensorflow: library, precision: kind, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
   ) {
     const previous = current
     current = mine
     if (next === mine) next = undefined
     compute = found
+    precision = kind
     tensorflow = library
     readyMs = performance.now()
     on.ready(mine.socket)
@@ -173,6 +177,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
   launch()
   return {
     compute: () => compute,
+    precision: () => precision,
     tensorflow: () => tensorflow,
     ready: () => current !== undefined,
     healthy() {

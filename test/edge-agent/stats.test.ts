@@ -7,6 +7,7 @@ const snapshot = {
   device: 'd',
   model: 'm',
   compute: 'cpu',
+  precision: 'float32',
   processes: { agent: process.pid, gone: undefined },
   cameras: [{ name: 'front', state: 'online', restarts: 2 } as const],
   outputs: outputStats,
