@@ -170,6 +170,10 @@ export interface CameraEvent {
   sequence: Int
   camera: string
   at_us: Int
+  /**
+   * What happens to the model of all cameras (it runs beside the old one, took its place, stays, was taken back, stays away) is
+   * told of each of them with the same `at_us`, since whoever listens to one sees its masks change.
+   */
   type:
     | 'camera_lost'
     | 'camera_back'
@@ -180,6 +184,11 @@ export interface CameraEvent {
     | 'drift_start'
     | 'drift_end'
     | 'clock_step'
+    | 'model_shadow'
+    | 'model_switched'
+    | 'model_settled'
+    | 'model_rolled_back'
+    | 'model_refused'
   /**
    * How far the device's clock was set, for `clock_step`: times before it are off by so much. Each camera says so with the same
    * `at_us`, since whoever listens to one has its times to set right.

@@ -25,6 +25,7 @@ const kinds: { label: string; types: CameraEvent['type'][] }[] = [
   { label: 'Cameras', types: ['camera_lost', 'camera_back', 'camera_enabled', 'camera_disabled'] },
   { label: 'Drift', types: ['drift_start', 'drift_end'] },
   { label: 'Clock', types: ['clock_step'] },
+  { label: 'Models', types: ['model_shadow', 'model_switched', 'model_settled', 'model_rolled_back', 'model_refused'] },
 ]
 const page = 24
 

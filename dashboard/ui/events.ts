@@ -11,4 +11,9 @@ export const eventTexts: Record<CameraEvent['type'], string> = {
   zone_clear: 'zone clear',
   drift_start: 'looks unlike the training pictures',
   drift_end: 'looks like the training pictures again',
+  model_shadow: 'new model runs beside the old one',
+  model_switched: 'new model took over',
+  model_settled: 'new model stays',
+  model_rolled_back: 'model taken back',
+  model_refused: 'new model refused',
 }

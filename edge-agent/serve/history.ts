@@ -20,6 +20,11 @@ const eventTypes = Object.keys({
   drift_start: 1,
   drift_end: 1,
   clock_step: 1,
+  model_shadow: 1,
+  model_switched: 1,
+  model_settled: 1,
+  model_rolled_back: 1,
+  model_refused: 1,
 } satisfies Record<CameraEvent['type'], 1>) as CameraEvent['type'][]
 
 const hour = 3_600_000
