@@ -3,6 +3,7 @@ import type { Stats } from '../../edge-agent/wire.ts'
 import { make } from '../ui/dom.ts'
 import { bytes, dateTime, number } from '../ui/numbers.ts'
 import type { Around, View } from '../ui/view.ts'
+import { openUpdatePanel, type UpdatePanel } from './update-panel.ts'
 
 /** GET /api/model. */
 interface Model {
@@ -44,15 +45,21 @@ const counts = ['pictures', 'pixels', 'threshold']
 const share = (value: number) => `${number(100 * value, 2)} %`
 const fits = { crop: 'the middle is cut out', letterbox: 'the whole picture, with bars' }
 
-export function openView({ agent, api }: Around): View {
+export function openView(around: Around): View {
+  const { agent, api } = around
   let turn = 0
+  let panel: UpdatePanel | undefined
   let deaf = () => {}
 
   async function load(root: HTMLElement) {
     const mine = ++turn
     try {
       const [model, stats] = await Promise.all([api.get<Model>('api/model'), api.get<Stats>('api/stats')])
-      if (mine === turn) root.replaceChildren(...contents(model, stats))
+      if (mine !== turn) return
+      panel?.stop()
+      panel = openUpdatePanel(around, () => load(root))
+      const [head, ...parts] = contents(model, stats)
+      root.replaceChildren(head!, panel.element, ...parts)
     } catch (error) {
       if (mine !== turn) return
       const again = make('button', { type: 'button', click: () => load(root) }, 'Try again')
@@ -67,6 +74,7 @@ export function openView({ agent, api }: Around): View {
     },
     hide() {
       deaf()
+      panel?.stop()
       turn++
     },
   }

@@ -1,4 +1,4 @@
-// WebSocket out, at /ws of the page's own server: who comes hears how things are, then every mask. A slow client gets the
+// WebSocket out, at /ws of the page's own server: who comes hears how things are, the newest picture of each camera, then every mask. A slow client gets the
 // newest mask of each camera whenever it has taken the last; the ones between are dropped for it alone and counted. It may say of
 // which cameras it wants masks.
 import type { IncomingMessage } from 'node:http'
@@ -56,6 +56,8 @@ const Wish = z.object({ masks: z.union([z.literal('all'), z.array(z.string())]) 
 export function serveSockets({ config, model, statuses, log, watched }: SocketSettings): SocketOutput {
   const server = new WebSocketServer({ noServer: true, maxPayload: longestFromClient, perMessageDeflate: false })
   const clients = new Set<Client>()
+  /** Of each camera, the newest that came with its picture. */
+  const newest = new Map<string, MaskMessage>()
   let dropped = 0
 
   let settings = config
@@ -94,6 +96,8 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     clients.add(client)
     if (clients.size === 1) watched(true)
     say(socket, hello())
+    for (const [camera, message] of newest) client.pending.set(camera, packMask(message))
+    flush(client)
     socket.on('message', (data) => {
       const { success, data: wish } = Wish.safeParse(parsed(String(data)))
       if (!success) return socket.close(1007, 'expected {"masks": "all"} or {"masks": ["<camera>", …]}')
@@ -123,6 +127,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
     mask(message: MaskMessage) {
       const { camera } = message.result
+      if (message.picture.length) newest.set(camera, message)
       const wanting = [...clients].filter(({ wanted }) => wanted?.has(camera) ?? true)
       if (wanting.length === 0) return
       const bytes = packMask(message)
@@ -141,8 +146,8 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     settings(changed) {
       settings = changed
       const { cameras } = changed
-      for (const { pending } of clients)
-        for (const camera of pending.keys()) if (!cameras.some(({ name }) => name === camera)) pending.delete(camera)
+      for (const kept of [newest, ...[...clients].map(({ pending }) => pending)])
+        for (const camera of kept.keys()) if (!cameras.some(({ name }) => name === camera)) kept.delete(camera)
       sayAll(hello())
     },
     async close() {
