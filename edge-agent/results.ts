@@ -74,6 +74,7 @@ export function makeResults(manifest: Manifest, judge: Judge, publish: (message:
       camera_width: frame.cameraWidth,
       camera_height: frame.cameraHeight,
       region: frame.region,
+      seen: frame.seen,
       classes: manifest.classes.map(({ name }) => name),
       road_class: manifest.road,
       ...facts,

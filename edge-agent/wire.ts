@@ -118,6 +118,8 @@ export interface Result {
   camera_width: Int
   camera_height: Int
   region: Region
+  /** What of the picture the model was given: where the camera has a region of its own no more than that. The rest of the mask is bars. */
+  seen: Region
   /** Class names by class id, and which id is road. */
   classes: string[]
   road_class: Int

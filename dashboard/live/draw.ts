@@ -1,6 +1,6 @@
 // A frame on a canvas: the mask's PNG becomes a road layer and an outline in mask pixels, laid over the camera's picture
 // where `region` says that the model looked. Runs in a worker (paint-worker.ts) and knows no socket and no page.
-import type { MaskMessage, Result, ZoneShape } from '../../edge-agent/wire.ts'
+import type { MaskMessage, Region, Result, ZoneShape } from '../../edge-agent/wire.ts'
 import { drawFreeSpace, drawZones } from './overlay.ts'
 
 /** What is shown: the picture with the road tinted, with its outline only, the mask alone, or the picture alone. */
@@ -149,9 +149,9 @@ function blur(inside: Uint8Array, width: number): Uint8Array {
   return sums
 }
 
-/** Where the mask lies on a canvas that shows the whole camera picture: [x, y, width, height] in canvas pixels. */
-export function placeRegion(result: Result, canvas: { width: number; height: number }): [number, number, number, number] {
-  const [x, y, width, height] = result.region
+/** Where a part of the camera's picture lies on a canvas that shows the whole of it: [x, y, width, height] in canvas pixels. */
+export function placeOf(part: Region, result: Result, canvas: { width: number; height: number }): Region {
+  const [x, y, width, height] = part
   const across = canvas.width / result.camera_width
   const down = canvas.height / result.camera_height
   return [x * across, y * down, width * across, height * down]
@@ -169,7 +169,7 @@ export function drawFrame(canvas: OffscreenCanvas, frame: Frame, look: Look): vo
 
 function drawRoad(context: OffscreenCanvasRenderingContext2D, { result, picture, classes, road, edge }: Frame, look: Look) {
   const { width, height } = context.canvas
-  const place = placeRegion(result, context.canvas)
+  const place = placeOf(result.region, result, context.canvas)
   const mode = picture ? look.mode : 'mask'
   context.fillStyle = '#06080a'
   context.fillRect(0, 0, width, height)
@@ -178,19 +178,13 @@ function drawRoad(context: OffscreenCanvasRenderingContext2D, { result, picture,
 
   if (mode === 'mask') {
     context.fillStyle = '#161b22'
-    context.fillRect(...place)
+    context.fillRect(...placeOf(result.seen, result, context.canvas))
     context.imageSmoothingEnabled = false
     context.drawImage(result.classes.length > 2 ? classes : tinted(road, look.tint), ...place)
     return
   }
 
-  // What the model does not see is dimmed: no tint there says nothing about the road.
-  const seen = new Path2D()
-  seen.rect(0, 0, width, height)
-  seen.rect(...place)
-  context.fillStyle = 'rgb(0 0 0 / 50%)'
-  context.fill(seen, 'evenodd')
-
+  dimUnseen(context, result)
   if (mode === 'tint') {
     context.globalAlpha = look.opacity
     context.drawImage(tinted(road, look.tint), ...place)
@@ -209,6 +203,16 @@ function drawRoad(context: OffscreenCanvasRenderingContext2D, { result, picture,
   context.strokeStyle = look.tint
   context.lineWidth = (mode === 'outline' ? 2.5 : 1.25) * look.scale
   context.stroke(line)
+}
+
+/** What the model does not see is dimmed: no tint there says nothing about the road. */
+export function dimUnseen(context: OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D, result: Result): void {
+  const { canvas } = context
+  const unseen = new Path2D()
+  unseen.rect(0, 0, canvas.width, canvas.height)
+  unseen.rect(...placeOf(result.seen, result, canvas))
+  context.fillStyle = 'rgb(0 0 0 / 50%)'
+  context.fill(unseen, 'evenodd')
 }
 
 /** The road layer in the tint's colour. The layer is repainted in place: its opacity is all that it keeps. */

@@ -114,7 +114,7 @@ export function openUpdatePanel({ api, isOperator, announce }: Around, changed: 
 }
 
 function contents({ state, release, model, previous, progress, comparison, reason, since_us }: UpdateState): HTMLElement[] {
-  const line = make('p', { class: `state ${faults.includes(state) ? 'fault' : ''}` }, make('strong', {}, words[state]))
+  const line = make('p', { class: faults.includes(state) ? 'fault' : undefined }, make('strong', {}, words[state]))
   if (release) line.append(`: ${release.kind === 'image' ? 'the agent’s image ' : ''}${release.name} (release ${release.id})`)
   if (state !== 'idle') line.append(`, since ${dateTime(since_us / 1000)}`)
   const parts: HTMLElement[] = [line]
@@ -130,7 +130,7 @@ function bar({ bytes: have, of }: NonNullable<UpdateState['progress']>): HTMLEle
   return make('p', { class: 'progress' }, make('progress', { value: have, max: of, 'aria-label': 'Fetched' }), label)
 }
 
-const signed = (value: number, digits: number) => `${value > 0 ? '+' : ''}${number(value, digits)}`
+const signed = (value: number, digits: number) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${number(Math.abs(value), digits)}`
 
 function compared(of: ModelComparison): HTMLElement {
   const figures: [string, string][] = [
@@ -142,7 +142,7 @@ function compared(of: ModelComparison): HTMLElement {
   ]
   if (of.drift_change !== undefined) figures.push(['Drift', signed(of.drift_change, 3)])
   const items = figures.map(([name, text]) => make('div', {}, make('dt', {}, name), make('dd', {}, text)))
-  const caption = `Compared with the model before on ${number(of.frames)} ${of.frames === 1 ? 'frame' : 'frames'}`
+  const caption = `Compared with the other model on ${number(of.frames)} ${of.frames === 1 ? 'frame' : 'frames'}`
   return make('figure', {}, make('figcaption', {}, caption), make('dl', { class: 'figures compared' }, ...items))
 }
 

@@ -3,7 +3,7 @@
 import { watchZones } from '../../edge-agent/facts/zone-states.ts'
 import { type Runs, roadShare, runsOf } from '../../edge-agent/facts/zones.ts'
 import type { MaskMessage, Point, Result } from '../../edge-agent/wire.ts'
-import { placeRegion, roadPixels } from '../live/draw.ts'
+import { dimUnseen, placeOf, roadPixels } from '../live/draw.ts'
 
 export interface Seen {
   result: Result
@@ -82,13 +82,8 @@ export function drawSeen(canvas: HTMLCanvasElement, { result, road, picture }: S
   const words = new Uint32Array(pixels.data.buffer)
   for (let i = 0; i < road.length; i++) if (road[i]) words[i] = 0x60c3e51f // roadTint, at three eighths
   tint.getContext('2d')!.putImageData(pixels, 0, 0)
-  const place = placeRegion(result, canvas)
-  const unseen = new Path2D()
-  unseen.rect(0, 0, canvas.width, canvas.height)
-  unseen.rect(...place)
-  context.fillStyle = 'rgb(0 0 0 / 50%)'
-  context.fill(unseen, 'evenodd')
-  context.drawImage(tint, ...place)
+  dimUnseen(context, result)
+  context.drawImage(tint, ...placeOf(result.region, result, canvas))
 }
 
 /** Judges zones by one mask after the other. New thresholds begin with the states of before. */
@@ -113,10 +108,10 @@ export function judgeZones() {
     return facts.map((fact) => ({ percent: fact.road_percent ?? undefined, blocked: fact.blocked }))
   }
 
-  function runs(polygon: readonly Point[], { width, height, camera_width, camera_height, region }: Result): Runs {
-    const key = JSON.stringify([polygon, width, height, camera_width, camera_height, region])
+  function runs(polygon: readonly Point[], { width, height, camera_width, camera_height, region, seen }: Result): Runs {
+    const key = JSON.stringify([polygon, width, height, camera_width, camera_height, region, seen])
     const found =
-      known.get(key) ?? runsOf(polygon, { width, height, cameraWidth: camera_width, cameraHeight: camera_height, region })
+      known.get(key) ?? runsOf(polygon, { width, height, cameraWidth: camera_width, cameraHeight: camera_height, region, seen })
     if (known.size > 100) known.clear() // a polygon that is dragged has a new one each time
     known.set(key, found)
     return found

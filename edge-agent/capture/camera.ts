@@ -1,9 +1,11 @@
 // The process of one camera: plays its pipeline, numbers and times its frames, and gives the newest one to the process that
 // segments whenever that asks. It lives as long as the connection to the camera does: whatever goes wrong, it says why and
 // ends, and main starts another. (A stopped pipeline would leave a thread parked and memory behind in the binding.)
+
 import { connect, type Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Rectangle } from '../../deploy/fit-geometry.ts'
 import { rateLimit } from '../publish/rate-limit.ts'
 import { writeFrame } from '../segment/frame-socket.ts'
 import { withoutSecrets } from '../settings/redact.ts'
@@ -245,8 +247,9 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       if (gone) tell({ type: 'picture', frame: gone.number, jpeg })
     })
 
-  const { upright, region } = view
-  const part: Region = [region.x, region.y, region.width, region.height]
+  const { upright } = view
+  const region = regionOf(view.region)
+  const seen = regionOf(view.seen)
   const give = (frame: Frame, socket: Socket) => {
     if (frame.picture) tell({ type: 'picture', frame: frame.number, jpeg: frame.picture })
     const header = {
@@ -257,7 +260,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       capturedMonotonicMicros: frame.monotonicMicros,
       cameraWidth: upright.width,
       cameraHeight: upright.height,
-      region: part,
+      region,
+      seen,
       picture: frame.picture !== undefined || pictureDue,
       held,
     }
@@ -279,6 +283,8 @@ function play(start: Start, picture: CameraPicture, hardware: Hardware) {
       lost(frames ? `No picture for ${Math.round(silentMs / 100) / 10} s` : 'The camera answered but sent no picture')
   }, 250)
 }
+
+const regionOf = ({ x, y, width, height }: Rectangle): Region => [x, y, width, height]
 
 function connectTo(path: string) {
   segment?.destroy()

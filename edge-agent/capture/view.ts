@@ -12,7 +12,9 @@ export interface View {
   upright: Size
   /** What the model's picture covers, in pixels of the upright picture; with a letterbox it reaches beyond. */
   region: Rectangle
-  /** What is cut out of the picture as the camera gives it. */
+  /** What of the upright picture is in it; the rest is bars. */
+  seen: Rectangle
+  /** The same in the picture as the camera gives it: what is cut out. */
   cut: Rectangle
   /** Where that lies in the model's picture, once it is turned. */
   target: Fit['target']
@@ -24,7 +26,8 @@ export function viewOf(given: Size, { region, rotation }: Pick<CameraConfig, 're
   const part = region ? partOf(upright, region) : { x: 0, y: 0, ...upright }
   const { source, target } = fitGeometry(part, input)
   const moved = (inside: Rectangle) => ({ ...inside, x: inside.x + part.x, y: inside.y + part.y })
-  return { upright, region: moved(modelRegion(part, input)), cut: asGiven(moved(source), upright, rotation), target }
+  const seen = moved(source)
+  return { upright, region: moved(modelRegion(part, input)), seen, cut: asGiven(seen, upright, rotation), target }
 }
 
 /** A size after a quarter turn or two. */

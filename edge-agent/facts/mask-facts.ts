@@ -27,7 +27,7 @@ export type MaskFacts = Pick<
   zones: { name: string; road_percent: number | null }[]
 }
 
-type Frame = Pick<FrameHeader, 'process' | 'cameraWidth' | 'cameraHeight' | 'region'>
+type Frame = Pick<FrameHeader, 'process' | 'cameraWidth' | 'cameraHeight' | 'region' | 'seen'>
 
 export interface Model {
   width: number
@@ -48,11 +48,15 @@ export function lookAtMasks({ facts, zones, mounting }: CameraFacts, { width, he
   let process: number | undefined // which gave the mask before
   let known: { view: View; seen: Seen; zones: Runs[] } | undefined
 
-  function placesOf({ cameraWidth, cameraHeight, region }: Frame) {
+  function placesOf({ cameraWidth, cameraHeight, region, seen }: Frame) {
     const old = known?.view
-    if (old?.cameraWidth === cameraWidth && old.cameraHeight === cameraHeight && String(old.region) === String(region))
+    if (
+      old?.cameraWidth === cameraWidth &&
+      old.cameraHeight === cameraHeight &&
+      String([old.region, old.seen]) === String([region, seen])
+    )
       return known!
-    const view = { width, height, cameraWidth, cameraHeight, region }
+    const view = { width, height, cameraWidth, cameraHeight, region, seen }
     known = { view, seen: seenOf(view), zones: zones.map(({ polygon }) => runsOf(polygon, view)) }
     return known
   }

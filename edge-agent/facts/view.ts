@@ -10,6 +10,8 @@ export interface View {
   cameraHeight: number
   /** The part of the camera's picture that the mask covers, in camera pixels; with a letterbox it reaches beyond. */
   region: Region
+  /** What of the picture the model was given, in camera pixels. The rest of the mask is bars. */
+  seen: Region
 }
 
 /** Place in the picture of a point in the mask; beside the picture it is that of the nearest edge. */
@@ -32,11 +34,12 @@ export interface Seen {
   bottom: number
 }
 
-export const seenOf = (view: View): Seen => ({
-  left: within(0, Math.round(toMaskX(view, 0)), view.width),
-  right: within(0, Math.round(toMaskX(view, 1)), view.width),
-  top: within(0, Math.round(toMaskY(view, 0)), view.height),
-  bottom: within(0, Math.round(toMaskY(view, 1)), view.height),
-})
+export function seenOf(view: View): Seen {
+  const { cameraWidth, cameraHeight, seen } = view
+  const [x, y, across, down] = seen
+  const column = (at: number) => within(0, Math.round(toMaskX(view, at / cameraWidth)), view.width)
+  const row = (at: number) => within(0, Math.round(toMaskY(view, at / cameraHeight)), view.height)
+  return { left: column(x), right: column(x + across), top: row(y), bottom: row(y + down) }
+}
 
 export const within = (least: number, value: number, most: number) => Math.min(Math.max(value, least), most)

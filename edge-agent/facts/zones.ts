@@ -1,15 +1,16 @@
 // How much of a zone is road. A zone is a polygon over the camera's picture; what the model does not see of it does not count.
-import { toMaskX, toMaskY, type View } from './view.ts'
+import { seenOf, toMaskX, toMaskY, type View } from './view.ts'
 
 /** The pixels of a polygon: index of the first of each run and of the one behind its last, in turn. */
 export type Runs = Int32Array
 
 /** The mask's pixels whose middle lies in a polygon of places in the picture, by the even-odd rule. */
 export function runsOf(polygon: readonly (readonly [x: number, y: number])[], view: View): Runs {
-  const { width, height } = view
+  const { width } = view
+  const { left, right, top, bottom } = seenOf(view)
   const corners = polygon.map(([x, y]) => [toMaskX(view, x), toMaskY(view, y)] as const)
   const runs: number[] = []
-  for (let row = 0; row < height; row++) {
+  for (let row = top; row < bottom; row++) {
     const middle = row + 0.5
     const crossings: number[] = []
     corners.forEach(([x, y], i) => {
@@ -18,8 +19,8 @@ export function runsOf(polygon: readonly (readonly [x: number, y: number])[], vi
     })
     crossings.sort((a, b) => a - b)
     for (let i = 0; i + 1 < crossings.length; i += 2) {
-      const from = Math.max(0, Math.ceil(crossings[i]! - 0.5))
-      const to = Math.min(width, Math.ceil(crossings[i + 1]! - 0.5))
+      const from = Math.max(left, Math.ceil(crossings[i]! - 0.5))
+      const to = Math.min(right, Math.ceil(crossings[i + 1]! - 0.5))
       if (from < to) runs.push(row * width + from, row * width + to)
     }
   }

@@ -18,6 +18,7 @@ export interface FrameHeader {
   cameraWidth: number
   cameraHeight: number
   region: Region
+  seen: Region
   /** Whether a JPEG of this frame is there or on its way. */
   picture: boolean
   /** The source waits: its next frame is the same whenever it is asked for, and several may be asked for at once. */

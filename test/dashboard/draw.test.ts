@@ -1,6 +1,6 @@
 // Where road is taken from a mask's pixels, where its edge runs, and where both lie on the picture.
 import { describe, expect, test } from 'vitest'
-import { edgePath, paletteColour, placeRegion, roadPixels } from '../../dashboard/live/draw.ts'
+import { edgePath, paletteColour, placeOf, roadPixels } from '../../dashboard/live/draw.ts'
 import { encodeMask, makeResult } from './serve-page.ts'
 
 const palette: [number, number, number][] = [
@@ -69,8 +69,8 @@ describe('the edge of the road', () => {
 })
 
 test('a region in camera pixels is placed on the canvas, also where a letterbox reaches beyond the picture', () => {
-  const camera = { width: 96, height: 64, camera_width: 1280, camera_height: 720 }
+  const result = makeResult({ width: 96, height: 64, camera_width: 1280, camera_height: 720 })
   const canvas = { width: 640, height: 360 }
-  expect(placeRegion(makeResult({ ...camera, region: [100, 0, 1080, 720] }), canvas)).toEqual([50, 0, 540, 360])
-  expect(placeRegion(makeResult({ ...camera, region: [0, -66, 1280, 852] }), canvas)).toEqual([0, -33, 640, 426])
+  expect(placeOf([100, 0, 1080, 720], result, canvas)).toEqual([50, 0, 540, 360])
+  expect(placeOf([0, -66, 1280, 852], result, canvas)).toEqual([0, -33, 640, 426])
 })

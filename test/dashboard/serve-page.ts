@@ -121,6 +121,7 @@ export function makeResult(facts: Partial<Result> & Pick<Result, 'width' | 'heig
     camera_width: width,
     camera_height: height,
     region: [0, 0, width, height],
+    seen: facts.region ?? [0, 0, width, height],
     classes: ['other', 'road'],
     road_class: 1,
     road_percent: 0,

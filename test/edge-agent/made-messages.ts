@@ -34,6 +34,7 @@ export const maskOf = (camera: string, frame: number, bytes = 0): MaskMessage =>
     camera_width: 40,
     camera_height: 30,
     region: [0, 5, 40, 20],
+    seen: [0, 5, 40, 20],
     classes: ['other', 'road'],
     road_class: 1,
     road_percent: 12.5,

@@ -27,6 +27,7 @@ function made(frame: number, picture = false, process = 1): MaskMade {
       cameraWidth: 40,
       cameraHeight: 30,
       region: [0, 5, 40, 20],
+      seen: [0, 5, 40, 20],
       picture,
     },
     png: Uint8Array.from([frame]),

@@ -83,6 +83,7 @@ describe('frames over the socket', () => {
     cameraWidth: 3,
     cameraHeight: 4,
     region: [0, 0, 3, 4],
+    seen: [0, 0, 3, 4],
     picture: false,
   })
 

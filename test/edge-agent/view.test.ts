@@ -26,7 +26,8 @@ describe('a region', () => {
   test('with a letterbox has bars of its own', () => {
     const view = viewOf(given, { region: [0, 0, 40, 40], rotation: 0 }, { ...input, fit: 'letterbox' })
     expect(view.region).toEqual({ x: -20, y: 0, width: 80, height: 40 })
-    expect(view.cut).toEqual({ x: 0, y: 0, width: 40, height: 40 })
+    expect(view.seen).toEqual({ x: 0, y: 0, width: 40, height: 40 })
+    expect(view.cut).toEqual(view.seen)
     expect(view.target).toEqual({ x: 10, y: 0, width: 20, height: 20 })
   })
 

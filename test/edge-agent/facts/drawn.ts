@@ -28,4 +28,5 @@ export const plainView = ({ width, height }: Pick<Drawn, 'width' | 'height'>): V
   cameraWidth: 10 * width,
   cameraHeight: 10 * height,
   region: [0, 0, 10 * width, 10 * height],
+  seen: [0, 0, 10 * width, 10 * height],
 })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { lookOf, summariseLooks } from '../../../deploy/picture-look.ts'
 import { samplePictures, watchDrift } from '../../../edge-agent/facts/drift.ts'
 import { DriftSettings } from '../../../edge-agent/facts/settings.ts'
+import type { Region } from '../../../edge-agent/wire.ts'
 
 const settings = DriftSettings.parse({})
 
@@ -44,13 +45,8 @@ test('masks between two looks keep the state, and one look after a pause is not 
 
 test('pictures are looked at once a second, and only where the bundle knows its own', () => {
   const grey = new Uint8Array(3 * 8 * 4).fill(90)
-  const view = {
-    width: 8,
-    height: 4,
-    cameraWidth: 80,
-    cameraHeight: 40,
-    region: [0, 0, 80, 40] as [number, number, number, number],
-  }
+  const whole: Region = [0, 0, 80, 40]
+  const view = { width: 8, height: 4, cameraWidth: 80, cameraHeight: 40, region: whole, seen: whole }
   const looks = summariseLooks([0, 1].map(() => lookOf(grey, 8, { left: 0, right: 8, top: 0, bottom: 4 })))
   const sample = samplePictures(looks)
   const looked = [0, 400, 999, 1000, 1999, 2000].map((ms) => sample(grey, view, ms))

@@ -5,8 +5,22 @@ import { roadShare, runsOf } from '../../../edge-agent/facts/zones.ts'
 import { draw, paint, plainView } from './drawn.ts'
 
 /** 64 x 48 pixels of a camera of 1280 x 720: with bars above and below, or without what is left and right. */
-const letterbox: View = { width: 64, height: 48, cameraWidth: 1280, cameraHeight: 720, region: [0, -120, 1280, 960] }
-const crop: View = { width: 64, height: 48, cameraWidth: 1280, cameraHeight: 720, region: [160, 0, 960, 720] }
+const letterbox: View = {
+  width: 64,
+  height: 48,
+  cameraWidth: 1280,
+  cameraHeight: 720,
+  region: [0, -120, 1280, 960],
+  seen: [0, 0, 1280, 720],
+}
+const crop: View = {
+  width: 64,
+  height: 48,
+  cameraWidth: 1280,
+  cameraHeight: 720,
+  region: [160, 0, 960, 720],
+  seen: [160, 0, 960, 720],
+}
 
 describe('places in the picture and points in the mask', () => {
   test('go to and fro', () => {

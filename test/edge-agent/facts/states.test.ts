@@ -13,6 +13,7 @@ import type { NewEvent } from '../../../edge-agent/publish/output.ts'
 import type { MaskMade } from '../../../edge-agent/segment/messages.ts'
 import { Config } from '../../../edge-agent/settings/config.ts'
 import { openState } from '../../../edge-agent/state.ts'
+import type { Region } from '../../../edge-agent/wire.ts'
 import { draw } from './drawn.ts'
 
 const whole = [[0, 0], [1, 0], [1, 1], [0, 1]] // biome-ignore format: one line
@@ -93,7 +94,8 @@ describe('zones in time', () => {
 })
 
 const settings = { facts: FactSettings.parse({ sectors: 4, rle: true }), zones: [zone()] }
-const frame = { process: 1, cameraWidth: 80, cameraHeight: 40, region: [0, 0, 80, 40] as [number, number, number, number] }
+const all: Region = [0, 0, 80, 40]
+const frame = { process: 1, cameraWidth: 80, cameraHeight: 40, region: all, seen: all }
 const said = 0.98765
 
 describe('the facts of a mask', () => {
@@ -132,7 +134,7 @@ describe('the facts of a mask', () => {
     const look = lookAtMasks(settings, { width: 8, height: 4, road: 1 })
     const all = new Int32Array(32).fill(1)
     expect(look(all, frame, said).largest_area.percent).toBe(100)
-    const wide = { ...frame, cameraHeight: 20, region: [0, -10, 80, 40] as typeof frame.region }
+    const wide: typeof frame = { ...frame, cameraHeight: 20, region: [0, -10, 80, 40], seen: [0, 0, 80, 20] }
     // The model takes the bars for road too; neither the numbers nor the mask that is sent do.
     expect(look(all, wide, said)).toMatchObject({
       road_percent: 100,
@@ -141,12 +143,23 @@ describe('the facts of a mask', () => {
       zones: [{ road_percent: 100 }],
     })
     expect([...all]).toEqual([...Array(8).fill(0), ...Array(16).fill(1), ...Array(8).fill(0)])
-    const tall = { ...frame, cameraWidth: 40, region: [-20, 0, 80, 40] as typeof frame.region }
+    const tall: typeof frame = { ...frame, cameraWidth: 40, region: [-20, 0, 80, 40], seen: [0, 0, 40, 40] }
     expect(look(new Int32Array(32).fill(1), tall, said).road_percent).toBe(100)
     const other = lookAtMasks(settings, { width: 8, height: 4, road: 0 })
     const none = new Int32Array(32).fill(1)
     expect(other(none, wide, said).road_percent).toBe(0)
     expect(other(new Int32Array(32), wide, said).road_percent).toBe(100)
+  })
+
+  test('are about the camera’s own region, whose bars lie over the picture and not beside it', () => {
+    const zones = [zone({ polygon: [[0, 0], [1, 0], [1, 1], [0, 1]] }), zone({ polygon: [[0, 0], [1, 0], [1, 0.25], [0, 0.25]] })] // biome-ignore format: corners
+    const look = lookAtMasks({ ...settings, zones }, { width: 8, height: 4, road: 1 })
+    const all = new Int32Array(32).fill(1)
+    expect(look(all, { ...frame, seen: [0, 10, 80, 20] }, said)).toMatchObject({
+      road_percent: 100,
+      zones: [{ road_percent: 100 }, { road_percent: null }],
+    })
+    expect([...all]).toEqual([...Array(8).fill(0), ...Array(16).fill(1), ...Array(8).fill(0)])
   })
 
   test('leave out what is switched off', () => {
