@@ -6,6 +6,7 @@ const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>>
   push: async () => (await import('./ship/push.ts')).push,
   publish: async () => (await import('./ship/publish.ts')).publish,
   offer: async () => (await import('./ship/offer.ts')).offer,
+  rollout: async () => (await import('./ship/rollout.ts')).rollout,
   status: async () => (await import('./ship/status.ts')).status,
   flash: async () => (await import('./flash/flash.ts')).flash,
 }
@@ -18,6 +19,7 @@ const help = `npm run deploy -- WHAT [options]: models over the air, from a work
   push      sends a signed bundle to one device over HTTPS
   publish   puts a signed bundle into a web server's folder or S3, where devices fetch it
   offer     tells a device, a group or the fleet over MQTT to take a release, or a device to go back
+  rollout   offers it to a fleet by waves, waits for each, and halts where too many devices fail
   status    shows every device: what it runs, and what becomes of what it was offered
   flash     sets a stock Jetson up by ssh, from its container runtime to an agent that was shown to work
 
@@ -31,7 +33,8 @@ From nothing to a device that runs a new model:
 and to many, from a web server:
 
   npm run deploy -- publish runs/…/bundle --to /var/www/models
-  npm run deploy -- offer runs/…/bundle --url https://www.example.com/models/ID/ --broker mqtts://broker:8883 --group vehicles
+  npm run deploy -- offer runs/…/bundle --url https://www.example.com/models/ID/ --broker mqtts://broker:8883 --device car01
+  npm run deploy -- rollout runs/…/bundle --url https://www.example.com/models/ID/ --broker mqtts://broker:8883 --group vehicles
   npm run deploy -- status --broker mqtts://broker:8883 --watch
 
 npm run deploy -- WHAT --help has the options of each; deploy/README.md, "Models over the air", explains it all.`

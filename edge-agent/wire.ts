@@ -391,8 +391,11 @@ export type UpdateWish =
       /** The folder that holds manifest.json and its files; not for images. */
       url?: string
     }
-  /** Back to the model before. On the device's own topic alone; each `id` once. */
-  | { rollback: true; id: string }
+  /**
+   * Back to the model before. On the device's own topic alone; each `id` once. With `from` only where the device runs that release
+   * or is about to, so that it may be retained.
+   */
+  | { rollback: true; id: string; from?: string }
 
 /** Every topic the agent uses. `p` is `<prefix>/<device>`. */
 export function topics(prefix: string, device: string) {

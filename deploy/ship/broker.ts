@@ -23,8 +23,8 @@ export type BrokerValues = {
 
 const patienceMs = 15_000
 
-/** Connects. Throws what is wrong, without the password. */
-export async function openBroker(values: BrokerValues): Promise<MqttClient> {
+/** Connects; with `stays` again whenever the connection is lost. Throws what is wrong, without the password. */
+export async function openBroker(values: BrokerValues, stays = false): Promise<MqttClient> {
   const url = values.broker ?? process.env.ROADMASK_MQTT_URL
   if (!url || !/^(mqtts?|wss?):\/\/./.test(url))
     throw new Error(`--broker: expected an address such as mqtts://broker.example.com:8883, found ${url ?? 'none'}`)
@@ -32,12 +32,12 @@ export async function openBroker(values: BrokerValues): Promise<MqttClient> {
   const password = read(values['password-file'])?.toString().trim() ?? process.env.ROADMASK_MQTT_PASSWORD
   const [ca, cert, key] = [values.ca, values.cert, values.key].map(read)
   try {
-    return await connectAsync(
+    const client = await connectAsync(
       url,
       {
         protocolVersion: 4, // every broker has it, and nothing of 5 is needed
         connectTimeout: patienceMs,
-        reconnectPeriod: 0,
+        reconnectPeriod: stays ? 2000 : 0,
         ...(values.username !== undefined && { username: values.username }),
         ...(password !== undefined && { password }),
         ...(ca && { ca }),
@@ -46,6 +46,8 @@ export async function openBroker(values: BrokerValues): Promise<MqttClient> {
       },
       false,
     )
+    if (stays) client.on('error', () => {}) // `close` follows, and the next try
+    return client
   } catch (cause) {
     const { host } = new URL(url)
     throw new Error(`The broker ${host} cannot be reached: ${(cause as Error).message || 'no connection'}`, { cause })

@@ -49,7 +49,7 @@ export async function offer(args: string[]): Promise<void> {
   const topic = (device: string) => updateTopics(values.prefix, device)
   const all = [...devices.map((name) => topic(name).set), ...groups.map(topic('').group), ...(fleet ? [topic('').fleet] : [])]
   if (!all.length) throw new Error('Expected --device NAME, --group NAME or --fleet')
-  const payload = withdraw ? '' : JSON.stringify(rollback ? back() : await wishOf(path!, values.url, values.unchecked))
+  const payload = withdraw ? '' : JSON.stringify(rollback ? back() : (await wishOf(path!, values.url, values.unchecked)).wish)
   await publishAll(values, all, payload, !rollback)
 }
 
@@ -68,13 +68,14 @@ async function publishAll(values: BrokerValues, all: string[], payload: string, 
   }
 }
 
-async function wishOf(path: string, url: string | undefined, unchecked: boolean): Promise<UpdateWish> {
+/** What is offered: a bundle at its address, or an image. Throws where it is not there. */
+export async function wishOf(path: string, url: string | undefined, unchecked: boolean) {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false
-  const { envelope, release } = await readRelease(isFolder ? join(path, releaseFile) : path)
-  if (release.kind === 'image') return { release: envelope }
+  const { envelope, release, id } = await readRelease(isFolder ? join(path, releaseFile) : path)
+  if (release.kind === 'image') return { id, release, wish: { release: envelope } satisfies UpdateWish }
   if (!url || !URL.canParse(url)) throw new Error(`--url: expected the folder to fetch from, found ${url ?? 'none'}`)
   if (!unchecked && /^https?:/.test(url)) await expectThere(url, release)
-  return { release: envelope, url }
+  return { id, release, wish: { release: envelope, url } satisfies UpdateWish }
 }
 
 /** Better one refusal here than one on each device. */

@@ -1,9 +1,7 @@
 // npm run deploy -- status: every device in one view, from retained messages alone.
-import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
-import { topics, updateTopics } from '../../edge-agent/wire.ts'
 import { parseOptions } from '../options.ts'
-import { brokerHelp, brokerOptions, openBroker } from './broker.ts'
+import { brokerHelp, brokerOptions } from './broker.ts'
+import { columns, type Device, openFleet, plain } from './fleet.ts'
 
 const help = `npm run deploy -- status [--group NAME] [--watch] [--json] [options]
 
@@ -14,28 +12,6 @@ away are shown as they were.
 --watch                goes on, and tells each change
 --json                 a line of JSON for each device
 ${brokerHelp}`
-
-const Model = z.object({ name: z.string(), release: z.string().optional() })
-/** What is shown of an UpdateState; it comes from outside. */
-const State = z.object({
-  device: z.string(),
-  agent_version: z.string(),
-  image: z.string().optional(),
-  groups: z.array(z.string()).default([]),
-  model: Model,
-  previous: Model.optional(),
-  state: z.string(),
-  release: z.object({ id: z.string(), name: z.string(), kind: z.string() }).optional(),
-  progress: z.object({ bytes: z.number(), of: z.number() }).optional(),
-  comparison: z.looseObject({ agreement: z.number() }).optional(),
-  reason: z.string().optional(),
-  since_us: z.number(),
-})
-type Device = z.infer<typeof State> & { available: string }
-
-/** Retained messages come at once; when none came for so long, all are here. */
-const quietMs = 1000
-const firstMs = 5000
 
 export async function status(args: string[]): Promise<void> {
   const { values } = parseOptions({
@@ -49,57 +25,19 @@ export async function status(args: string[]): Promise<void> {
     },
   })
   if (values.help) return console.log(help)
-  const client = await openBroker(values)
-  const states = new Map<string, z.infer<typeof State>>()
-  const available = new Map<string, string>()
-  let heardMs = performance.now()
-  let all = false
-  const levels = values.prefix.split('/').length
-  const device = (name: string): Device | undefined => {
-    const state = states.get(name)
-    return state && { ...state, available: available.get(name) ?? 'unknown' }
-  }
   const shown = ({ groups }: Device) => !values.group || groups.includes(values.group)
-  const print = (one: Device) => shown(one) && console.log(values.json ? JSON.stringify(one) : `${now()}  ${lineOf(one)}`)
-
-  client.on('message', (topic, payload) => {
-    heardMs = performance.now()
-    const [name = '', what] = topic.split('/').slice(levels)
-    if (what === 'available') available.set(name, payload.toString())
-    else if (payload.length === 0) states.delete(name)
-    else {
-      const found = stateOf(payload)
-      if (!found) return console.error(`${topic}: not the state of a device`)
-      states.set(name, found)
-    }
-    const changed = all && device(name)
-    if (changed) print(changed)
-  })
-  const { state } = updateTopics(values.prefix, '+')
-  await client.subscribeAsync([state, topics(values.prefix, '+').available], { qos: 1 })
-  const began = performance.now()
-  while (performance.now() - heardMs < quietMs || (states.size === 0 && performance.now() - began < firstMs)) await delay(100)
-  const devices = [...states.keys()].sort().flatMap((name) => device(name) ?? [])
+  const print = (one: Device) => shown(one) && console.log(values.json ? jsonOf(one) : `${now()}  ${lineOf(one)}`)
+  const fleet = await openFleet(values, values.watch ? { onChange: print } : {})
+  const devices = fleet.devices().filter(shown)
   if (values.json) for (const one of devices) print(one)
-  else table(devices.filter(shown))
-  all = true
+  else table(devices)
   if (values.watch) return // until it is broken off
-  await client.endAsync()
+  await fleet.close()
 }
 
-function stateOf(payload: Buffer) {
-  try {
-    return State.parse(JSON.parse(payload.toString()))
-  } catch {
-    return undefined
-  }
-}
+const jsonOf = ({ heardMs: _, ...device }: Device) => JSON.stringify(device)
 
 const now = () => new Date().toISOString().slice(11, 19)
-
-/** What a device says is shown on a terminal, where control characters would act. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken away
-const plain = (text: string) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, ' ')
 
 const cells = ({ device, available, agent_version, model, state, release, progress, comparison, reason, since_us }: Device) => [
   device,
@@ -122,15 +60,7 @@ const lineOf = (device: Device) => plain(cells(device).filter(Boolean).join('  '
 function table(devices: Device[]) {
   if (devices.length === 0) return console.log('No device has said anything. --prefix and --broker name what they use.')
   const head = ['device', '', 'agent', 'model', 'state', 'since', '']
-  const rows = [head, ...devices.map(cells)].map((row) => row.map(plain))
-  const widths = head.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
-  for (const row of rows)
-    console.log(
-      row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
+  console.log(columns([head, ...devices.map(cells)]))
   const counts = new Map<string, number>()
   for (const { state } of devices) counts.set(state, (counts.get(state) ?? 0) + 1)
   const away = devices.filter(({ available }) => available !== 'online').length

@@ -355,7 +355,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
       try {
         if (text.length > longestWish) throw new Error(`${text.length} letters`)
         const said = JSON.parse(text) as Partial<UpdateWish> & object
-        if ('rollback' in said && to === topic.set) return goBackOnce(String(said.id))
+        if ('rollback' in said && to === topic.set) return goBackOnce(String(said.id), said.from)
         if (!('release' in said) || !said.release) throw new Error(text.slice(0, 40))
         if (offered.size < mostTopics || offered.has(to)) offered.set(to, said as Extract<UpdateWish, { release: unknown }>)
       } catch (error) {
@@ -364,8 +364,10 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     look()
   }
 
-  function goBackOnce(id: string) {
-    if (store.kept().rollback === id) return
+  function goBackOnce(id: string, from: string | undefined) {
+    const { rollback, current, pending } = store.kept()
+    if (rollback === id) return
+    if (from && ![current?.release, pending?.release, offer?.id].includes(from)) return
     store.change({ rollback: id })
     rollBack('asked for over MQTT').catch((error: Error) => log.warn(error.message))
   }
