@@ -41,7 +41,7 @@ export function openFacts(camera: string, part: (name: string) => HTMLElement): 
     zones(result)
     const drift = result?.drift
     part('drift').hidden = !drift?.active
-    if (drift?.active) say(part('drift'), `Unlike the training pictures, ${number(drift.score, 1)} times what is usual`)
+    if (drift?.active) say(part('drift'), `Unlike the training pictures: ${number(drift.score, 1)} × the usual`)
   }
 
   /** A chip for each zone; the same ones stay, so that nothing flickers and a reader of the screen keeps its place. */

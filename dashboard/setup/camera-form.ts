@@ -220,12 +220,19 @@ export function openCamera(
 
   async function tryIt() {
     if (testing) return testing.abort()
-    if (!form.reportValidity()) return
+    name.required = false // a name is for keeping
+    const valid = form.reportValidity()
+    name.required = true
+    if (!valid) return
     testing = new AbortController()
     say(test, 'Cancel')
     say(fault, '')
     say(outcome, 'Connecting to the camera; this takes up to 20 seconds.')
-    const asked = { ...patch(), name: saved?.name ?? name.value, ...(!saved && { source: writeSource(parts()) }) }
+    const asked = {
+      ...patch(),
+      name: saved?.name ?? (name.value || 'new-camera'),
+      ...(!saved && { source: writeSource(parts()) }),
+    }
     try {
       const response = await api.ask('api/cameras/test', {
         method: 'POST',

@@ -57,7 +57,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
   const server = new WebSocketServer({ noServer: true, maxPayload: longestFromClient, perMessageDeflate: false })
   const clients = new Set<Client>()
   /** Of each camera, the newest that came with its picture. */
-  const newest = new Map<string, MaskMessage>()
+  const newest = new Map<string, { message: MaskMessage; atMs: number }>()
   let dropped = 0
 
   let settings = config
@@ -96,7 +96,8 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     clients.add(client)
     if (clients.size === 1) watched(true)
     say(socket, hello())
-    for (const [camera, message] of newest) client.pending.set(camera, packMask(message))
+    for (const [camera, { message, atMs }] of newest)
+      client.pending.set(camera, packMask(aged(message, performance.now() - atMs)))
     flush(client)
     socket.on('message', (data) => {
       const { success, data: wish } = Wish.safeParse(parsed(String(data)))
@@ -127,7 +128,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     counts: () => ({ clients: clients.size, dropped: { slow_client: dropped } }),
     mask(message: MaskMessage) {
       const { camera } = message.result
-      if (message.picture.length) newest.set(camera, message)
+      if (message.picture.length) newest.set(camera, { message, atMs: performance.now() })
       const wanting = [...clients].filter(({ wanted }) => wanted?.has(camera) ?? true)
       if (wanting.length === 0) return
       const bytes = packMask(message)
@@ -160,6 +161,12 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
     },
   }
 }
+
+/** A message that is sent so much later than it was made. */
+const aged = (message: MaskMessage, ms: number): MaskMessage => ({
+  ...message,
+  result: { ...message.result, age_ms: Math.round(10 * (message.result.age_ms + ms)) / 10 },
+})
 
 /** JSON, or undefined where it is none. */
 function parsed(text: string): unknown {

@@ -336,7 +336,7 @@ describe.skipIf(!chromiumPath)(`the page in Chromium${noChromium}`, () => {
     await page.clock.runFor(500)
     expect(lines()).toBe(before)
     await page.clock.fastForward(2_000)
-    await page.getByText('Nothing heard for').first().waitFor()
+    await page.getByText('Nothing heard for').first().waitFor({ state: 'attached' }) // the page may be back already
     await page.clock.fastForward(1_000)
     await expect.poll(lines).toBe(before + 1)
     await page.getByText('Agent lost for').waitFor({ state: 'hidden' })

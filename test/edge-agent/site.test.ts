@@ -182,6 +182,17 @@ describe('the WebSocket', () => {
     expect(sockets.counts()).toEqual({ clients: 1, dropped: { slow_client: 0 } })
   })
 
+  test('brings who comes later the newest picture of each camera at once, as old as it is by then', async () => {
+    for (const frame of [1, 2]) sockets.mask(maskOf('front', frame, 50_000))
+    sockets.mask(maskOf('front', 3))
+    await delay(100)
+    const { masks } = await join()
+    await expect.poll(() => masks.length).toBe(1)
+    expect(masks[0]!.result.frame).toBe(2)
+    expect(masks[0]!.picture.length).toBe(50_000)
+    expect(masks[0]!.result.age_ms).toBeGreaterThan(maskOf('front', 2).result.age_ms + 90)
+  })
+
   test('drops for a slow client alone, which gets the newest of each camera when it is back', async () => {
     const slow = await join()
     const quick = await join()
