@@ -27,6 +27,7 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
   check: async (args) => (await import('./settings/check.ts')).check(args),
   'export-frames': async (args) => (await import('./collect/export-frames.ts')).exportFrames(args),
   replay: async (args) => (await import('./replay/replay.ts')).replay(args),
+  'verify-image': async (args) => (await import('./update/verify-image.ts')).verifyImage(args),
   user: async (args) => (await import('./serve/credentials.ts')).makeCredential('user', args),
   token: async (args) => (await import('./serve/credentials.ts')).makeCredential('token', args),
 }

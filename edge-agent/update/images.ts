@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Release } from '../../deploy/release.ts'
+import type { Envelope, Release } from '../../deploy/release.ts'
 import type { Log } from '../log.ts'
 import type { State } from '../state.ts'
 import type { ReleaseName } from '../wire.ts'
@@ -23,6 +23,8 @@ type Answer = z.infer<typeof Answer>
 interface Wanted extends ReleaseName {
   image: string
   released: string
+  /** With its signature: the host's unit does not take the agent's word. */
+  release: Envelope
 }
 
 const lookEveryMs = 2000
@@ -31,7 +33,8 @@ const ended: Answer['state'][] = ['settled', 'refused', 'rolled_back']
 export interface Images {
   /** Id of the release that was wanted last. */
   wanted(): string | undefined
-  want(id: string, release: Extract<Release, { kind: 'image' }>): void
+  /** Throws where the disk does not take it; then nothing changed. */
+  want(id: string, release: Extract<Release, { kind: 'image' }>, envelope: Envelope): void
   /** The image that runs, where the host says so. */
   own(): string | undefined
   stop(): void
@@ -65,15 +68,27 @@ export function makeImages({ store, state, log, report }: Surroundings): Images 
     report({ state: answer.state, release: { id, name, kind }, ...(answer.reason && { reason: answer.reason }) })
   }
 
+  /** Nothing older is taken from now on. Written behind the wish: what the disk did not take of that may be offered again. */
+  function accept() {
+    const { accepted } = store.kept()
+    if (!wanted || wanted.released === accepted.image) return
+    try {
+      store.change({ accepted: { ...accepted, image: wanted.released } })
+    } catch (error) {
+      log.warn(`that image ${wanted.name} was accepted is not written, and is at the next start: ${(error as Error).message}`)
+    }
+  }
+  accept()
+
   const timer = setInterval(look, lookEveryMs)
   setImmediate(look)
   return {
     wanted: () => wanted?.id,
-    want(id, { image, name, released }) {
-      const next: Wanted = { id, name, kind: 'image', image, released }
-      store.change({ accepted: { ...store.kept().accepted, image: released } })
+    want(id, { image, name, released }, release) {
+      const next: Wanted = { id, name, kind: 'image', image, released, release }
       state.write('image-wanted', next)
       wanted = next
+      accept()
       report({
         state: 'verifying',
         release: { id, name, kind: 'image' },

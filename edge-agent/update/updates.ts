@@ -186,7 +186,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     const [bundle, image] = [newest('bundle'), newest('image')]
     if (bad && !offer && !isKnown(bad.release?.id ?? '')) refused(bad.release, bad.error)
     if (bad && !(bad.error instanceof ReleaseRefused)) look(retryMs(2))
-    if (image && !isKnown(image.id) && image.release.kind === 'image') images.want(image.id, image.release)
+    if (image && !isKnown(image.id) && image.release.kind === 'image') images.want(image.id, image.release, image.envelope)
     if (bundle && !isKnown(bundle.id) && bundle.release.kind === 'bundle') {
       const { id, release, envelope, url } = bundle
       take({ id, release, envelope }, (mine) => fetchAll(mine, url))
@@ -346,7 +346,11 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
 
   function look(afterMs = gatherMs) {
     clearTimeout(timer)
-    if (!stopped) timer = setTimeout(() => decide().catch((error: Error) => log.error(error, 'offered models')), afterMs)
+    const again = (error: Error) => {
+      log.error(error, 'offered models')
+      look(retryMs(4)) // a disk that was full may have room
+    }
+    if (!stopped) timer = setTimeout(() => decide().catch(again), afterMs)
   }
 
   function wish(to: string, text: string) {

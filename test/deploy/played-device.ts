@@ -59,6 +59,8 @@ export interface PlayedDevice {
   sh(command: string): string
   /** The reference by digest of an image in the registry that behaves so. */
   image(behaviour: Behaviour): string
+  /** Makes an image of the files below `root`, as an image's file says it in `changes`, and gives its reference in the registry. */
+  makeImage(name: string, root: string, changes: string[]): string
   /** Where the played agent answers. */
   httpPort: number
   stop(): Promise<void>
@@ -113,6 +115,16 @@ export async function playDevice(): Promise<PlayedDevice> {
     throw new Error(readFileSync(join(dir, 'device.log'), 'utf8'), { cause: error })
   }
 
+  function makeImage(name: string, root: string, changes: string[]): string {
+    const tag = `127.0.0.1:${registryPort}/roadmask/agent:${name}`
+    const how = changes.map((change) => `--change '${change}'`).join(' ')
+    sh(
+      `tar -C ${root} -c . | podman import --quiet ${how} - ${tag} && ` +
+        `podman push --quiet --digestfile ${dir}/digest ${tag} && podman image rm ${tag}`,
+    )
+    return `127.0.0.1:${registryPort}/roadmask/agent@${readFileSync(join(dir, 'digest'), 'utf8').trim()}`
+  }
+
   const images = new Map<Behaviour, string>()
   function image(behaviour: Behaviour): string {
     const known = images.get(behaviour)
@@ -120,12 +132,7 @@ export async function playDevice(): Promise<PlayedDevice> {
     const root = join(dir, 'images', behaviour)
     fillRoot(root)
     writeFileSync(join(root, 'behaviour'), `${behaviour}\n`)
-    const tag = `127.0.0.1:${registryPort}/roadmask/agent:${behaviour}`
-    sh(
-      `tar -C ${root} -c . | podman import --quiet --change 'ENTRYPOINT ["/bin/agent"]' --change 'USER 65000:65000' - ${tag} && ` +
-        `podman push --quiet --digestfile ${dir}/digest ${tag} && podman image rm ${tag}`,
-    )
-    const found = `127.0.0.1:${registryPort}/roadmask/agent@${readFileSync(join(dir, 'digest'), 'utf8').trim()}`
+    const found = makeImage(behaviour, root, ['ENTRYPOINT ["/bin/agent"]', 'USER 65000:65000'])
     images.set(behaviour, found)
     return found
   }
@@ -137,6 +144,7 @@ export async function playDevice(): Promise<PlayedDevice> {
     httpPort,
     sh,
     image,
+    makeImage,
     async stop() {
       try {
         sh('systemctl stop roadmask.service; podman rm --all --force --time 0')

@@ -51,6 +51,7 @@ describe.skipIf(why)('roadmask-image', { timeout: 180_000 }, () => {
       ROADMASK_READY_SECONDS: 6,
       ROADMASK_SETTLE_SECONDS: 1,
       ROADMASK_LOOK_SECONDS: 0.2,
+      ROADMASK_RETRY_SECONDS: 1,
     }
     if (kill) {
       const bin = join(device.dir, 'killing')
@@ -84,7 +85,10 @@ describe.skipIf(why)('roadmask-image', { timeout: 180_000 }, () => {
 
   const alive = () => existsSync(`/proc/${pid}`)
   const want = (image: string, more = {}) =>
-    writeFileSync(join(state, 'image-wanted.json'), JSON.stringify({ image, released: new Date().toISOString(), ...more }))
+    writeFileSync(
+      join(state, 'image-wanted.json'),
+      JSON.stringify({ image, released: new Date().toISOString(), signed: true, ...more }),
+    )
   const read = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
   const answer = () => JSON.parse(read(join(state, 'image-state.json')) || '{}') as Partial<Answer>
   const current = () => read(join(host, 'current')).trim()
@@ -163,6 +167,31 @@ describe.skipIf(why)('roadmask-image', { timeout: 180_000 }, () => {
     want('nonsense')
     await expect.poll(answer, poll).toMatchObject({ state: 'refused' })
     expect(read(join(device.dir, 'secret'))).toBe('secret\n')
+  })
+
+  test('what nobody signed changes nothing', async () => {
+    serve()
+    await expectRuns(device.image('good'))
+    want(device.image('good-2'), { signed: false })
+    await expect.poll(answer, poll).toMatchObject({ state: 'refused', reason: 'Its signature is not trusted' })
+    expect(runs()).toBe(`true ${device.image('good')}`)
+  })
+
+  test('a full disk changes nothing, and once there is room the update is made', async () => {
+    const [good, wanted] = [device.image('good'), device.image('good-2')]
+    device.sh(`mount -t tmpfs -o size=256k none ${host} && echo ${good} >${host}/current`)
+    serve()
+    await expectRuns(good)
+    device.sh(`head -c 1M /dev/zero >${host}/filler || true`)
+    want(wanted)
+    await expect.poll(answer, poll).toMatchObject({ image: wanted, state: 'failed' })
+    await new Promise((done) => setTimeout(done, 2000))
+    expect([answer().state, device.sh(`cat ${host}/current`), runs()]).toEqual(['failed', good, `true ${good}`])
+    device.sh(`rm ${host}/filler`)
+    await expect.poll(answer, poll).toMatchObject({ image: wanted, state: 'settled' })
+    expect([device.sh(`cat ${host}/current`), runs()]).toEqual([wanted, `true ${wanted}`])
+    stop('SIGKILL')
+    device.sh(`umount ${host}`)
   })
 
   test('SIGKILL at every step leaves the old image or the new one, and the update is finished afterwards', async () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# What stands in for the agent in an image: `check` and `accept` leave what those leave; else it answers /readyz as its image's /behaviour says, and ends on SIGTERM as it does.
+# What stands in for the agent in an image: `check`, `accept` and `verify-image` do as much as those leave; else it answers /readyz as its image's /behaviour says, and ends on SIGTERM as it does.
 use strict;
 use IO::Socket::INET;
 $| = 1;
@@ -17,6 +17,13 @@ if ($first eq 'accept') {
   open(my $html, '>', "$out/accept.html") or die "$out: $!\n";
   print $html "<!doctype html><title>played</title>\n";
   print "Nothing failed.\n";
+  exit 0;
+}
+if ($first eq 'verify-image') {
+  my $wish = join '', <STDIN>;
+  if ($wish !~ /"signed":true/) { print STDERR "Its signature is not trusted\n"; exit 3 }
+  my ($image, $released) = map { $wish =~ /"$_":"([^"]*)"/ ? $1 : '' } 'image', 'released';
+  print "$released $image\n";
   exit 0;
 }
 $SIG{TERM} = sub { print "ended\n"; exit 0 };
