@@ -9,7 +9,7 @@ import type { Attrs, Graph, Output } from './graph.ts'
  */
 export const largeFilter = 2 ** 24
 
-type Emit = (op: string, inputs: Output[], attrs: Attrs) => Output
+export type Emit = (op: string, inputs: Output[], attrs: Attrs) => Output
 
 const float32 = { type: 'float32' } as const
 const int32 = { type: 'int32' } as const
@@ -22,16 +22,10 @@ interface Window {
   out: [number, number, number]
 }
 
-/** How the op can be a product; undefined where it cannot, or had better not be. */
-function windowOf(
-  graph: Graph,
-  op: string,
-  inputs: readonly Output[],
-  attrs: Attrs,
-  output: readonly number[],
-): Window | undefined {
+/** What a convolution or one of its gradients computes; undefined for other ops, other steps than 1 and uneven padding. */
+export function windowOf(op: string, inputs: readonly Output[], attrs: Attrs, output: readonly number[]): Window | undefined {
+  if (op !== 'Conv2D' && op !== 'Conv2DBackpropFilter' && op !== 'Conv2DBackpropInput') return undefined
   const filter = op === 'Conv2DBackpropFilter' ? output : inputs[1]!.shape
-  if (filter.reduce((product, size) => product * size, 1) < graph.productsFrom) return undefined
   const ones = (name: string) => (attrs[name] as { ints: number[] } | undefined)?.ints.every((one) => one === 1) !== false
   const padding = (attrs.padding as { string: string }).string
   if (!ones('strides') || !ones('dilations') || padding === 'EXPLICIT') return undefined
@@ -55,9 +49,8 @@ export function convolutionProduct(
   attrs: Attrs,
   output: readonly number[],
 ): Output | undefined {
-  if (op !== 'Conv2D' && op !== 'Conv2DBackpropFilter' && op !== 'Conv2DBackpropInput') return undefined
-  const window = windowOf(graph, op, inputs, attrs, output)
-  if (!window) return undefined
+  const window = windowOf(op, inputs, attrs, output)
+  if (!window || window.filter.reduce((product, size) => product * size, 1) < graph.productsFrom) return undefined
   const [height, width, from, to] = window.filter as [number, number, number, number]
   const rows = window.out.reduce((product, size) => product * size, 1)
   const numbers = (values: number[]) => graph.constant(Int32Array.from(values), [values.length], 'int32')

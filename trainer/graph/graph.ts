@@ -98,6 +98,8 @@ export class Graph {
   compute: Precision
   /** Values of a filter from which on its convolution is a matrix product (`convolution-product.ts`). */
   readonly productsFrom: number
+  /** Channels from which on a convolution of 3 x 3 is minimal filtering (`winograd.ts`). */
+  readonly winogradFrom: number
   private readonly used = new Map<string, number>()
   private readonly constants = new Map<string, Output>()
 
@@ -106,11 +108,13 @@ export class Graph {
     storage = 'float32' as Precision,
     compute = 'float32' as Precision,
     productsFrom = Number.POSITIVE_INFINITY,
+    winogradFrom = Number.POSITIVE_INFINITY,
   } = {}) {
     this.dynamicBatch = dynamicBatch
     this.storage = storage
     this.compute = compute
     this.productsFrom = productsFrom
+    this.winogradFrom = winogradFrom
   }
 
   /** Adds a node under `name`, or under `name_1`, `name_2` … where that is taken; returns the name it got. */

@@ -8,6 +8,7 @@ import { expectNoBatch, openBatch } from './open-batch.ts'
 import { inFloat, inPrecision, isHalf } from './precision.ts'
 import { inferOutputs } from './shapes.ts'
 import { nodeName, opsUnderWay, whereabouts, withLayersNoted } from './whereabouts.ts'
+import { winograd } from './winograd.ts'
 
 const backendName = 'roadmask-recorder'
 
@@ -140,17 +141,18 @@ class Recorder extends NodeJSKernelBackend {
     const { inputs, attrs } = inPrecision(this.recording, op, given, statedAttrs)
     const inferred = inferOutputs(op, inputs, attrs)
     const emit = (...node: Parameters<Recorder['emit']>) => this.emit(...node)[0]!
-    const product = convolutionProduct(this.recording, emit, op, given, statedAttrs, inferred[0]!.shape)
-    if (product) return [product]
+    const convolution = [this.recording, emit, op, given, statedAttrs, inferred[0]!.shape] as const
+    const other = convolutionProduct(...convolution) ?? winograd(...convolution)
+    if (other) return [other]
     const wired = this.recording.dynamicBatch ? openBatch(this.recording, op, inputs, attrs, inferred[0]!.shape) : inputs
     const implied = Object.entries(impliedTypes[op] ?? {}).map(([name, at]) => [name, { type: inputs[at]!.dtype }] as const)
     const refs = wired.map(({ ref }) => ref)
     // The two gradients of a convolution one after the other: each makes copies as large as the weights while it runs, and
     // each uses all cores.
-    const other = op === 'Conv2DBackpropFilter' && this.inputGradients.get(refs[2]!)
+    const gradient = op === 'Conv2DBackpropFilter' && this.inputGradients.get(refs[2]!)
     const name = this.recording.add(
       op,
-      other ? [...refs, `^${other}`] : refs,
+      gradient ? [...refs, `^${gradient}`] : refs,
       { ...attrs, ...Object.fromEntries(implied) },
       nodeName(op),
     )

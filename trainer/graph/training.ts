@@ -19,6 +19,7 @@ import {
 import { record, toOutput, toTensor, withVariables } from './recorder.ts'
 import { withSeed } from './seed.ts'
 import { openSession } from './session.ts'
+import { manyChannels } from './winograd.ts'
 
 /**
  * What to train, in tfjs's terms. For a LayersModel `model` and one-hot labels:
@@ -94,7 +95,7 @@ export async function openTraining(recipe: TrainingGraph): Promise<Training> {
   expectRecordable(recipe)
   const graph = new Graph({
     compute: recipe.compute ?? 'float32',
-    ...(!onGpu() && { productsFrom: largeFilter }),
+    ...(!onGpu() && { productsFrom: largeFilter, winogradFrom: manyChannels }),
   })
   const states = new Map<string, State>()
   const { slow } = recipe

@@ -8,7 +8,7 @@ import { openSession } from '../../../trainer/graph/session.ts'
 export async function recorded(
   f: (...inputs: tf.Tensor[]) => tf.Tensor[],
   inputs: tf.Tensor[],
-  options: { compute?: Precision; storage?: Precision; productsFrom?: number } = {},
+  options: { compute?: Precision; storage?: Precision; productsFrom?: number; winogradFrom?: number } = {},
 ): Promise<tf.Tensor[]> {
   const graph = new Graph(options)
   const outputs = record(graph, () => {
