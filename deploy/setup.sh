@@ -5,6 +5,7 @@
 #   deploy/setup.sh --tests    and what the tests need: a broker, a browser, an RTSP server, TensorFlow for Python, moto
 #   deploy/setup.sh --bench    and what the benchmarks compare with: Keras, ONNX Runtime, OpenVINO, PyTorch; with
 #                              `agent` behind it what that of the agent compares with: an agent in Python
+#   deploy/setup.sh --libraries  all but the programs: what an image keeps when a source changes
 #   deploy/setup.sh --run      only the system packages that programs compiled elsewhere run with (an image's last stage)
 #
 # Every npm script, the container image and CI call it. It does what is missing, in order, and nothing (in a fraction of a
@@ -41,6 +42,7 @@ main() {
       with_tests=true
       steps+=(python)
       ;;
+    --libraries) unset 'steps[-1]' ;;
     --run)
       only_run=true
       steps=(packages)
@@ -52,11 +54,14 @@ main() {
     *)
       say "$(sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}")"
       if [[ $1 == --help ]]; then exit 0; fi
-      die "" "Expected nothing, --tests, --bench, --run or --help, found $1."
+      die "" "Expected nothing, --tests, --bench, --libraries, --run or --help, found $1."
       ;;
   esac
   check_machine
-  choose_tensorflow
+  if ! $only_run; then
+    check_node
+    choose_tensorflow
+  fi
   if all_ready; then return; fi
 
   mkdir -p .setup/log
@@ -73,6 +78,9 @@ check_machine() {
   if [[ $(uname -s) != Linux || ($machine != x86_64 && $machine != aarch64) ]]; then
     die "Expected Linux on x86-64 or arm64, found $(uname -s) on $machine."
   fi
+}
+
+check_node() {
   node_version=$(node --version 2>/dev/null) || die "Expected Node 20 (from 20.19) or 22 (from 22.12) on the path, found none." "Get it from https://nodejs.org/en/download or with nvm: nvm install 22"
   local major minor
   IFS=. read -r major minor _ <<<"${node_version#v}"
