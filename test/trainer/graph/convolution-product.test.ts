@@ -25,6 +25,8 @@ describe('a convolution as a matrix product', () => {
     ['same', [2, 5, 6, 3], [7, 7, 3, 4]],
     ['same', [1, 4, 3, 2], [2, 4, 2, 5]],
     ['same', [2, 3, 4, 5], [1, 1, 5, 6]],
+    ['same', [2, 2, 4, 3], [7, 3, 3, 4]],
+    ['same', [2, 12, 4, 3], [4, 3, 3, 2]],
     ['valid', [2, 7, 8, 3], [3, 5, 3, 2]],
   ])('padded %s, of [%s] by [%s], is what eager tfjs computes, and so are its gradients', async (padding, ...shapes) => {
     const inputs = shapes.map((shape, i) => normal(shape, i + 1))
@@ -41,6 +43,13 @@ describe('a convolution as a matrix product', () => {
     expect(opsOf([3, 3, 3, 4], 108)).not.toContain('Conv2D')
     expect(opsOf([3, 3, 3, 4], 108).filter((op) => op === 'MatMul')).toHaveLength(3)
     expect(opsOf([3, 3, 3, 4], 109)).toEqual(expect.arrayContaining(['Conv2D', 'Conv2DBackpropFilter', 'Conv2DBackpropInput']))
+  })
+
+  it('leaves out what rows of the filter would multiply with padding alone', () => {
+    // Of 7 x 5 pairs of rows 12 meet nothing of a picture 5 high: a product for each row, but one for the filter's gradient.
+    expect(opsOf([7, 3, 3, 4], 1).filter((op) => op === 'MatMul')).toHaveLength(7 + 7 + 1)
+    expect(opsOf([5, 3, 3, 4], 1).filter((op) => op === 'MatMul')).toHaveLength(5 + 5 + 1)
+    expect(opsOf([3, 7, 3, 4], 1).filter((op) => op === 'MatMul')).toHaveLength(3)
   })
 
   it('is not recorded for other steps than 1', () => {
