@@ -251,11 +251,9 @@ const running = ({ image, http }: Plan): Step => ({
   async act(device) {
     await device.root(`mkdir -p ${kept} && rm -f ${kept}/trial && ${put(`${kept}/current`, '644')}`, `${nameOf(image)}\n`)
     await device.root('systemctl enable --quiet roadmask.service && systemctl restart roadmask.service')
-    const ready = `for i in $(seq 300); do
-      if bash -c 'exec 3<>/dev/tcp/127.0.0.1/${http} && printf "GET /readyz HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n" >&3 && head -n 1 <&3 | grep -q " 200 "' 2>/dev/null; then echo ready; exit; fi
-      sleep 1
-    done
-    echo "it was not ready within 5 minutes: $(docker logs --tail 3 roadmask 2>&1)"; exit 1`
+    const ready = `set -a; . ${own}/host.env
+      for i in $(seq 300); do ${script} ready && exit; sleep 1; done
+      echo "it was not ready within 5 minutes: $(docker logs --tail 3 roadmask 2>&1)"; exit 1`
     await device.root(ready)
     await device.root(`rm -f ${kept}/changed`)
     return `runs ${nameOf(image)} and is ready`

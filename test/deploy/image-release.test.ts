@@ -1,6 +1,7 @@
 // An image of the agent as a release, from the person who signs it to the device that changes it: the commands of `deploy`, a
 // real Mosquitto, the host's unit, and the real agent, which runs in real podman with its programs mounted from this checkout.
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { UpdateState } from '../../edge-agent/wire.ts'
@@ -39,13 +40,18 @@ describe.skipIf(why)('an image of the agent as a release', { timeout: 300_000 },
       ])
     await deploy('keys')
     await deploy('trust', 'settings/trusted.json', '--add', 'signing.pub')
+    // With a certificate, as on a network that is not trusted: the unit asks by https then.
+    const how = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=car01 -keyout key.pem -out cert.pem'
+    const options = { cwd: join(device.dir, 'settings'), stdio: 'pipe' } as const
+    execFileSync('openssl', ['req', '-x509', ...how.split(' ')], options)
+    chmodSync(join(device.dir, 'settings/key.pem'), 0o644) // for the container's user, to whom `flash` gives the folder
     await writeBrightBundle(join(device.dir, 'settings/bundle'), { name: 'bright' })
     writeFileSync(
       join(device.dir, 'settings/agent.yaml'),
       `device: car01
 bundle: /etc/roadmask/bundle
 mqtt: { url: "${mosquitto.url}" }
-http: { port: ${device.httpPort} }
+http: { port: ${device.httpPort}, cert: /etc/roadmask/cert.pem, key: /etc/roadmask/key.pem }
 cameras: [{ name: front, source: test, width: 320, height: 240, fps: 5 }]
 update: { keys: /etc/roadmask/trusted.json }
 `,
