@@ -20,11 +20,19 @@ export interface Counts {
   memoryMb: number
 }
 
+/** What was most within one second. */
+export interface Peaks {
+  packets: number
+  bytes: number
+}
+
 export interface BenchedBroker {
   url: string
   /** For who connects: with TLS a certificate is asked for. */
   tls: { ca?: string; cert?: string; key?: string }
   counts(): Counts
+  /** Both ways together, since a moment of `counts`. */
+  peaks(sinceMs: number): Peaks
   stop(): Promise<void>
   start(): Promise<void>
   close(): Promise<void>
@@ -68,7 +76,14 @@ export async function startBroker(folder: string, withTls: boolean): Promise<Ben
   const numbers = new Map<string, number>()
   const client = mqttConnect(url, { reconnectPeriod: 200, ...tls })
   client.on('error', () => {}) // while it is down
-  client.on('message', (topic, payload) => numbers.set(topic, Number(payload)))
+  /** Each time that it has told all four. */
+  const told: { atMs: number; packets: number; bytes: number }[] = []
+  client.on('message', (topic, payload) => {
+    numbers.set(topic, Number(payload))
+    if (topic !== topics.at(-1)) return
+    const [bytesIn = 0, bytesOut = 0, packetsIn = 0, packetsOut = 0] = topics.map((name) => numbers.get(name))
+    told.push({ atMs: performance.now(), packets: packetsIn + packetsOut, bytes: bytesIn + bytesOut })
+  })
   await client.subscribeAsync(topics)
   return {
     url,
@@ -93,6 +108,12 @@ export async function startBroker(folder: string, withTls: boolean): Promise<Ben
       }
     },
     stop,
+    peaks(sinceMs) {
+      const since = told.filter(({ atMs }) => atMs >= sinceMs)
+      const most = (what: 'packets' | 'bytes') =>
+        Math.max(0, ...since.slice(1).map((now, i) => (1000 * (now[what] - since[i]![what])) / (now.atMs - since[i]!.atMs)))
+      return { packets: most('packets'), bytes: most('bytes') }
+    },
     async close() {
       client.end(true)
       await stop()
