@@ -1,7 +1,7 @@
 // A Mosquitto of the benchmark's own, which can be started again on its port with what it had retained, and what it tells of itself.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -74,7 +74,7 @@ export async function startBroker(folder: string, withTls: boolean): Promise<Ben
   await start()
   const url = `${withTls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`
   const numbers = new Map<string, number>()
-  const client = mqttConnect(url, { reconnectPeriod: 200, ...tls })
+  const client = mqttConnect(url, { reconnectPeriod: 200, ...readAll(tls) })
   client.on('error', () => {}) // while it is down
   /** Each time that it has told all four. */
   const told: { atMs: number; packets: number; bytes: number }[] = []
@@ -129,6 +129,9 @@ function makeCertificate(folder: string) {
   execFileSync('openssl', ['req', '-x509', ...curve, ...name, '-keyout', key, '-out', cert], { stdio: 'ignore' })
   return { ca: cert, cert, key }
 }
+
+const readAll = (files: Record<string, string>) =>
+  Object.fromEntries(Object.entries(files).map(([name, path]) => [name, readFileSync(path)]))
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
