@@ -133,7 +133,7 @@ function stagesOf(one: Shown): Chart {
 
 function latencyOf(shown: Shown[]): Chart {
   return {
-    ...{ id: 'latency', title: 'Latency', unit: 'ms', digits: 1, ...mostOf(shown.map(({ camera }) => camera.age_ms.p99)) },
+    ...{ id: 'latency', title: 'Latency', unit: 'ms', digits: 0, ...mostOf(shown.map(({ camera }) => camera.age_ms.p99)) },
     curves: shown.flatMap(({ name, colour, camera: { age_ms } }): Curve[] => [
       { name, colour, values: age_ms.median },
       { name: `${name}, 99 %`, colour, values: age_ms.p99, look: 'light' },
