@@ -59,6 +59,7 @@ export function openView({ agent, api, isOperator }: Around): View {
   const more = make('button', {
     type: 'button',
     class: 'more',
+    hidden: true,
     click: () => {
       most += page
       draw()
