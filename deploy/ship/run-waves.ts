@@ -5,7 +5,7 @@ import { mapBounded } from '../each.ts'
 import type { Release } from '../release.ts'
 import type { Device, Fleet } from './fleet.ts'
 import { lengthOf, type ProgressLine } from './progress-line.ts'
-import { type Amount, allowedOf, inOrder, sizesOf, type Timing, textOf, type Verdict, verdictOf } from './waves.ts'
+import { type Amount, allowedOf, inOrder, isThrough, sizesOf, type Timing, textOf, type Verdict, verdictOf } from './waves.ts'
 
 /** Offers that are on their way to the broker at once. */
 export const atOnce = 50
@@ -95,13 +95,16 @@ export async function runWaves(work: Work): Promise<Outcome> {
         await fleet.publish(work.setTopic(name), work.payload, true)
       offeredMs.set(name, performance.now())
     })
+    offering.catch(() => {}) // it is thrown below
     for (;;) {
       if (signal.aborted) break
       // Nobody is judged by what we do not hear.
       if (fleet.connected()) {
         halted = isTooMuch()
-        const isThrough = wave.every((name) => isOffered(name) && judge(name).verdict !== 'working')
-        settledMs = isThrough ? (settledMs ?? performance.now()) : undefined
+        const verdicts = (names: string[]) => names.map((name) => (isOffered(name) ? judge(name).verdict : 'working'))
+        settledMs = isThrough(verdicts(wave), verdicts(waves.slice(0, i + 1).flat()))
+          ? (settledMs ?? performance.now())
+          : undefined
         if (halted || (settledMs !== undefined && performance.now() - settledMs >= soakMs)) break
       }
       line.show(say())

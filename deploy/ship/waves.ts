@@ -69,6 +69,10 @@ export function inOrder(devices: readonly Device[], id: string, wasOffered: (dev
 /** `newer`: it runs what was signed later, and needs nothing. `away`: it takes the offer when it comes back. */
 export type Verdict = 'settled' | 'newer' | 'failed' | 'away' | 'working'
 
+/** Whether the next wave may begin: none of this one is at it, and of all so far somebody answered, where all may be away. */
+export const isThrough = (wave: readonly Verdict[], soFar: readonly Verdict[]) =>
+  !wave.includes('working') && soFar.some((verdict) => verdict !== 'away')
+
 /** A release that cannot be fetched or verified now is tried again by the device; what stays so for long has failed. */
 const failedForMs = 60_000
 

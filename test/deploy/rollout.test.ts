@@ -1,6 +1,6 @@
 // A rollout to forty light agents (the agent's own MQTT, outbox, downloads and updates) and a real Mosquitto; and what it decides on.
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { allowedOf, parseAmount, parseTime, parseWaves, sizesOf } from '../../deploy/ship/waves.ts'
+import { allowedOf, isThrough, parseAmount, parseTime, parseWaves, sizesOf } from '../../deploy/ship/waves.ts'
 import { type PlayedFleet, playFleet } from '../../edge-agent/bench/fleet/played-fleet.ts'
 
 describe('waves', () => {
@@ -17,6 +17,11 @@ describe('waves', () => {
     const halt = parseAmount('2%', 'halt')
     expect([1, 49, 50, 1000].map((offered) => allowedOf(halt, offered))).toEqual([0, 0, 1, 20])
     expect(allowedOf(parseAmount('3', 'halt'), 1)).toBe(3)
+  })
+  it('wait for somebody who answers: of a fleet that is away nobody is offered it unproven', () => {
+    expect(isThrough(['away', 'away'], ['away', 'away'])).toBe(false)
+    expect(isThrough(['away', 'away'], ['settled', 'away', 'away'])).toBe(true)
+    expect(isThrough(['settled', 'working'], ['settled', 'working'])).toBe(false)
   })
   it('times have a unit', () => {
     expect(['30s', '1.5m', '2h', '1d'].map((text) => parseTime(text, 'soak'))).toEqual([30_000, 90_000, 7_200_000, 86_400_000])
@@ -62,7 +67,7 @@ describe('a rollout', () => {
     expect(end).toBe('done')
     expect(waves.map(({ devices }: { devices: number }) => devices)).toEqual([1, 9, 30])
     expect(waves[0]).toMatchObject({ settled: 1, failed: 0 })
-    expect(waves[2].away).toBeGreaterThan(10)
+    expect(waves[2].away).toBeGreaterThan(0)
     for (const { why } of failures) expect(why).toMatch(/^(rolled back: agreement 0.41|refused: Its signature is not trusted)/)
     expect(standing).toEqual(['roadmask/group/vehicles/update/set'])
 
@@ -76,13 +81,13 @@ describe('a rollout', () => {
   test('and back: whoever runs it goes back, who is away when it returns, and nobody is offered it any more', async () => {
     await fleet.leave()
     const { code, out } = await rollout('--group', 'vehicles', '--back')
-    expect([code, out]).toEqual([
-      0,
-      expect.stringMatching(/1 offers withdrawn\n(.*\n)*1\d devices went back, 0 did not, 1\d are away/),
-    ])
+    expect([code, out]).toEqual([0, expect.stringContaining('1 offers withdrawn')])
+    const [, back, away] = /(\d+) devices went back, 0 did not, (\d+) are away/.exec(out)!
+    expect(Number(back)).toBeGreaterThan(0)
+    expect(Number(back) + Number(away)).toBe(36)
     fleet.comeBack()
     await expect
       .poll(async () => (await fleet.deploy('status')).out, { timeout: 60_000, interval: 500 })
-      .toMatch(/40 devices: (38 rolled back,? ?|2 refused,? ?){2}/)
+      .toMatch(/40 devices: .*\b38 rolled back/) // who only refused it has forgotten that by a restart
   })
 })
