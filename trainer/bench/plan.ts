@@ -16,6 +16,7 @@ Measures this project beside others on the same network (FCN-8s on VGG16), weigh
 Each contestant is a process of its own. They take turns in short bursts, several rounds long, so that what disturbs the
 machine disturbs all alike. The table has the median over the rounds; a ratio is ours divided by the peer's (smaller is
 better), with the quartiles of the rounds' own ratios. Before the first burst every answer is compared with ours in float32.
+Each runs as its users start it: our training as npm run trainer does, whose memory glibc takes in huge pages.
 
   --widths X,…     times VGG16's channels; fc6 and fc7 get 4096 times that (0.25,1)
   --batches N,…    pictures a call (inference 1, training 2)

@@ -7,8 +7,8 @@ import type { Graph, Output } from './graph.ts'
 
 /**
  * The fewest channels, in and out, that it pays for: transforms pass over memory, of which there is as much whatever the
- * products save. On two cores of an EPYC (AVX2), forward and both gradients of VGG16's layers of 256 and 512 channels took
- * 0.3 to 0.8 times as long, of 128 channels 0.5 to 1.4, and a step of width 1 less with those than without.
+ * products save. On two cores of an EPYC (AVX2), VGG16's layers of 256 and 512 channels took 0.3 to 0.8 of the processor's time
+ * so, forward or a gradient; those of 128 channels 0.5 to 1.4, but a whole step less with them than without.
  */
 export const manyChannels = 128
 
