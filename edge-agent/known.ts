@@ -1,5 +1,6 @@
 // What is known at this moment, for whoever asks over HTTP: the newest mask of each camera, states, counts.
-import type { Manifest } from '../deploy/bundle.ts'
+
+import type { CurrentModel } from './current-model.ts'
 import type { Log } from './log.ts'
 import type { Config } from './settings/config.ts'
 import { startCounting } from './stats.ts'
@@ -37,7 +38,7 @@ export interface Memory extends Known {
 }
 
 /** Starts with nothing known. */
-export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Memory {
+export function makeMemory({ device }: Config, model: Pick<CurrentModel, 'name'>, log: Log): Memory {
   const masks = new Map<string, MaskMessage>()
   const counters = startCounting()
   let parts: Watched | undefined
@@ -75,7 +76,7 @@ export function makeMemory({ device }: Config, manifest: Manifest, log: Log): Me
     stats: () =>
       counters.report({
         device,
-        model: manifest.name,
+        model: model.name(),
         compute: parts?.inference.compute() ?? 'loading',
         precision: parts?.inference.precision(),
         processes: processes(),

@@ -2,6 +2,7 @@
 // end. Nothing native is loaded here and no picture is touched: cameras and the model live in processes of their own.
 import { watchClock } from './clock-watch.ts'
 import { type Command, dispatch } from './command-line.ts'
+import { makeCurrentModel } from './current-model.ts'
 import { endings } from './ending.ts'
 import { makeJudge } from './facts/judge.ts'
 import { openTold } from './facts/told.ts'
@@ -24,8 +25,8 @@ import { makePainter } from './supervise/painter.ts'
 import { openSwitches } from './supervise/switches.ts'
 import { cameraTests } from './supervise/try-camera.ts'
 import { notifySystemd } from './systemd.ts'
-import { atNextStart } from './update/next-start.ts'
 import { openStore } from './update/store.ts'
+import { openTrial } from './update/trial.ts'
 import { openUpdates } from './update/updates.ts'
 
 const statsEveryMs = 10_000
@@ -39,47 +40,68 @@ async function run({ file: named, flags }: Command) {
   const state = await openState(config, process.env)
   const store = openStore(state, config, log)
   const { bundle, slot } = await store.start()
-  const { manifest } = bundle
-  const updates = openUpdates(config, { store, state, running: { slot, name: manifest.name }, log })
-  const known = makeMemory(config, manifest, log)
-  const cameras = makeCameras({ input: manifest.input, log }, openSwitches(state, log))
+  const model = makeCurrentModel(bundle)
+  const updates = openUpdates(config, { store, state, running: { slot, name: model.name() }, log })
+  const known = makeMemory(config, model, log)
+  const cameras = makeCameras({ input: bundle.manifest.input, log }, openSwitches(state, log))
 
   const painter = makePainter(log)
   const access = openAccess(config, state, log)
   const { statuses } = known
-  const out = await openOutputs(config, { manifest, state, access, painter, cameras, updates, statuses, log })
+  const out = await openOutputs(config, { model, state, access, painter, cameras, updates, statuses, log })
   known.ask(out.counts)
-  const metrics = startMetrics({ known, model: manifest.name, folder: state.folder })
+  const metrics = startMetrics({ known, model: model.name, update: updates.state, folder: state.folder })
   let reloading: Reloading | undefined
   const reload = async () => reloading?.reload() ?? stillStarting
   const setup = {
     file: openSettingsFile({ place, env: process.env, flags, reload }),
-    play: cameraTests({ input: manifest.input, playing: cameras.playing, log }),
+    play: cameraTests({ input: () => model.bundle().manifest.input, playing: cameras.playing, log }),
   }
   const { setEnabled } = cameras
-  const site = await openSite(config, { ...out, bundle, known, metrics, access, setEnabled, reload, setup, updates, log })
+  const site = await openSite(config, {
+    ...out,
+    bundle: model.bundle,
+    known,
+    metrics,
+    access,
+    setEnabled,
+    reload,
+    setup,
+    updates,
+    log,
+  })
 
   const gps = openGps(config.gps, log)
-  const event = (happened: NewEvent) => out.event(gps.locate(happened))
+  const event = (happened: NewEvent) => {
+    metrics.event(happened)
+    out.event(gps.locate(happened))
+  }
   const told = openTold(state, log)
   const judge = makeJudge(config.cameras, event, told)
-  const results = makeResults(manifest, judge, (made) => {
+  model.onSwitch(judge.newModel)
+  const results = makeResults(judge, (made) => {
     if (!cameras.has(made.result.camera)) return
     const message = { ...made, result: gps.locate(made.result) }
     known.mask(message)
     out.mask(message)
     metrics.mask(message.result)
+    trial.mask(message.result)
   })
   const frames = (camera: string, count: number) => [known, metrics].map((part) => part.frames(camera, count))
   const listener = { status: out.status, event, picture: results.picture, frames }
   await cameras.run(config, listener)
-  const inference = await startInference({ ...config, bundle: bundle.dir }, log, {
-    ready: cameras.setSegment,
+  const inference = await startInference(config, bundle, log, {
+    ready(socket, bundle) {
+      model.switched(bundle)
+      cameras.setSegment(socket, bundle.manifest.input)
+      trial.took(bundle)
+    },
     mask: results.mask,
-    refused: (reason) => end(2, reason),
+    broke: (bundle, reason, hopeless) => void (trial.broke(bundle, reason) || (hopeless && end(2, reason))),
   })
+  const trial = openTrial(config, { store, updates, inference, model, event: cameras.tellAll(event), log })
+  updates.begin(trial, inference)
 
-  updates.begin(atNextStart(store, updates), inference)
   known.watch({ cameras, inference, painter })
   const systemd = notifySystemd(process.env, { known, healthy: inference.healthy, log })
   const unwatchClock = watchClock(cameras.clockStepped, log)
@@ -89,16 +111,16 @@ async function run({ file: named, flags }: Command) {
   async function apply(changed: typeof config) {
     log.level = changed.log
     await cameras.run(changed, listener)
-    for (const part of [known, judge, results, inference, access, site, metrics, updates, out]) part.settings(changed)
+    for (const part of [known, judge, results, inference, access, site, metrics, updates, trial, out]) part.settings(changed)
   }
   const end = endings(log, async () => {
     clearInterval(stats)
     for (const stop of [unwatchClock, reloading.stop, gps.stop, told.stop, updates.stop]) stop()
-    await Promise.all([systemd.stopping(), out.close(), inference.stop(), cameras.stop(), painter.stop()])
+    await Promise.all([systemd.stopping(), out.close(), trial.stop(), inference.stop(), cameras.stop(), painter.stop()])
     await Promise.all([site.close(), out.closeBehind()])
     state.close()
   })
-  await greet(log, config, { page: site, broker: out.broker, model: manifest.name, access, file: place.path })
+  await greet(log, config, { page: site, broker: out.broker, model: model.name(), access, file: place.path })
   systemd.ready()
 }
 

@@ -9,7 +9,8 @@ import { type MaskMessage, type Result, wireVersion } from './wire.ts'
 
 export interface Results {
   picture(camera: string, process: number, frame: number, jpeg: Uint8Array): void
-  mask(made: MaskMade): void
+  /** `manifest`: of the model that made it. */
+  mask(made: MaskMade, manifest: Manifest): void
   /** The settings changed: what waits of cameras that run no longer goes. */
   settings(config: Config): void
 }
@@ -19,7 +20,7 @@ const patienceMs = 100
 /** Pictures that wait for their mask; the model takes one frame at a time. */
 const keptPictures = 4
 
-type Judged = Omit<MaskMade, 'facts'> & { facts: JudgedFacts }
+type Judged = Omit<MaskMade, 'facts'> & { facts: JudgedFacts; manifest: Manifest }
 
 /** One camera process, which counts its frames from 1. */
 interface Track {
@@ -33,7 +34,7 @@ interface Track {
 const none = new Uint8Array()
 
 /** `publish` is called for each mask, in the order of its camera's frames. */
-export function makeResults(manifest: Manifest, judge: Judge, publish: (message: MaskMessage) => void): Results {
+export function makeResults(judge: Judge, publish: (message: MaskMessage) => void): Results {
   const tracks = new Map<string, Track>()
   function trackOf(camera: string, process: number): Track {
     const known = tracks.get(camera)
@@ -60,7 +61,7 @@ export function makeResults(manifest: Manifest, judge: Judge, publish: (message:
     publish({ result: resultOf(made, frame - track.masks), mask: made.png, picture })
   }
 
-  function resultOf({ frame, facts, timings, sentMonotonicMicros }: Judged, dropped: number): Result {
+  function resultOf({ frame, facts, timings, sentMonotonicMicros, manifest }: Judged, dropped: number): Result {
     const now = monotonicMicros()
     return {
       version: wireVersion,
@@ -97,12 +98,12 @@ export function makeResults(manifest: Manifest, judge: Judge, publish: (message:
         tracks.delete(camera)
       }
     },
-    mask(made) {
+    mask(made, manifest) {
       const { camera, process, frame, picture } = made.frame
       const track = trackOf(camera, process)
       // A process that was just replaced may still send what a newer one has overtaken.
       if (frame <= track.lastFrame) return
-      const judged = { ...made, facts: judge.facts(made, track.lastFrame === 0) }
+      const judged = { ...made, manifest, facts: judge.facts(made, track.lastFrame === 0) }
       track.lastFrame = frame
       release(track)
       if (!picture || track.pictures.has(frame)) return send(track, judged)

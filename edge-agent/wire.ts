@@ -351,9 +351,11 @@ export interface ModelComparison {
   /** Share of the pixels of the same class, and overlap of the road (intersection over union), 0 to 1. */
   agreement: number
   road_iou: number
-  /** Time for a frame, and so on: the new one's over, or less, the old one's. */
+  /** Time of the TensorFlow call for a frame: the new one's over the old one's, medians, measured while both work. */
   latency_ratio: number
+  /** What the new one's process takes at most. */
   memory_mib: Int
+  /** Means over the frames: the new one's less the old one's. */
   confidence_change: number
   /** Absent where one of the bundles does not know what it was trained on. */
   drift_change?: number

@@ -23,7 +23,7 @@ export interface HardFrameSurroundings {
   /** Folder of the agent's state. */
   state: string
   /** Of the bundle's masks, by class id. */
-  classes: Manifest['classes']
+  classes(): Manifest['classes']
   /** Asks a camera for a picture of its next frame. */
   wantPicture(camera: string): void
   log: Log
@@ -84,8 +84,9 @@ export function keepHardFrames(config: Config, { state, classes, wantPicture, lo
       return Promise.resolve(undefined)
     }
     const into = opened
+    const looks = { ...verdict, classes: classes() }
     waiting++
-    const kept = last.then(() => into.add(message, { ...verdict, classes }, settings.max_mib * MiB))
+    const kept = last.then(() => into.add(message, looks, settings.max_mib * MiB))
     last = kept.catch(() => {}).finally(() => waiting--)
     return kept.catch((error: Error) => {
       dropped.fault++

@@ -17,6 +17,8 @@ export interface Judge {
   facts(made: MaskMade, fresh: boolean): JudgedFacts
   /** What stays as it was keeps its state. */
   settings(config: { cameras: readonly JudgedCamera[] }): void
+  /** Another model makes the masks: what was strange to the one before says nothing of it. */
+  newModel(): void
 }
 
 type JudgedCamera = Pick<CameraConfig, 'name' | 'zones' | 'drift'>
@@ -61,9 +63,18 @@ export function makeJudge(cameras: readonly JudgedCamera[], event: (event: NewEv
     memory?.keep(Object.fromEntries(told.map(([name, { blocked, drifts }]) => [name, { blocked: [...blocked], drifts }])))
   }
 
+  function newModel() {
+    const drifted = [...watches].filter(([, { drifts }]) => drifts)
+    for (const [, watched] of watches) Object.assign(watched, { ofDrift: watchDrift(watched.drift), drifts: false })
+    if (drifted.length) remember()
+    for (const [camera] of drifted)
+      event({ version: wireVersion, camera, at_us: Date.now() * 1000, type: 'drift_end', detail: 'another model runs' })
+  }
+
   settings({ cameras })
   return {
     settings,
+    newModel,
     facts({ frame: { camera, capturedMicros, capturedMonotonicMicros }, facts }, fresh) {
       const { zones: seen, strange, ...others } = facts
       const watched = watches.get(camera)

@@ -1,7 +1,7 @@
 // All ways out of the agent, opened in one place: the outbox and MQTT (with a broker inside where the config names none),
 // WebSocket, streams, recordings, hard frames, history.
-import type { Manifest } from '../../deploy/bundle.ts'
 import { keepHardFrames } from '../collect/hard-frames.ts'
+import type { CurrentModel } from '../current-model.ts'
 import { keepHistory } from '../history/history.ts'
 import type { Log } from '../log.ts'
 import { makeRecorder } from '../record/recorder.ts'
@@ -20,7 +20,7 @@ import { toAll } from './output.ts'
 import { serveSockets } from './websocket.ts'
 
 export interface OutputSurroundings {
-  manifest: Manifest
+  model: CurrentModel
   state: State
   access: Access
   painter: Painter
@@ -34,16 +34,22 @@ export type Outputs = Awaited<ReturnType<typeof openOutputs>>
 
 /** Opens them. Throws where the agent's own broker cannot listen or the outbox cannot be written. */
 export async function openOutputs(config: Config, around: OutputSurroundings) {
-  const { manifest, state, access, painter, cameras, updates, statuses, log } = around
+  const { model, state, access, painter, cameras, updates, statuses, log } = around
   const { setEnabled, setWatched, wantPicture } = cameras
   const outbox = openOutbox(state.folder, config.outbox, log)
   const broker = config.mqtt.url ? undefined : await openBroker(config.broker, access)
   const own = { ...config, mqtt: { ...config.mqtt, ...broker?.login } }
   const mqtt = connectMqtt(own, { own: broker, outbox, state, painter, updates, log, setEnabled })
-  const sockets = serveSockets({ config, model: manifest.name, statuses, log, watched: setWatched('pages') })
+  const sockets = serveSockets({ config, model: model.name, statuses, log, watched: setWatched('pages') })
+  model.onSwitch(sockets.greet)
   const streams = serveStreams({ painter, log, watched: setWatched('streams') })
   const recorder = makeRecorder(config, state.folder, log)
-  const hardFrames = keepHardFrames(config, { state: state.folder, classes: manifest.classes, wantPicture, log })
+  const hardFrames = keepHardFrames(config, {
+    state: state.folder,
+    classes: () => model.bundle().manifest.classes,
+    wantPicture,
+    log,
+  })
   const history = keepHistory(config, { state: state.folder, painter, wantPicture, log })
   const all = toAll([mqtt, sockets, streams, recorder, hardFrames, history], outbox.number)
   return {

@@ -22,11 +22,13 @@ export interface SocketOutput extends Output {
   /** Takes over an HTTP request to upgrade, which was checked before. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   counts(): OutputStats['websocket']
+  /** Says hello again: another model runs. */
+  greet(): void
 }
 
 export interface SocketSettings {
   config: Config
-  model: string
+  model(): string
   statuses(): CameraStatus[]
   log: Log
   /** The first client came, or the last one went. */
@@ -71,7 +73,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
       type: 'hello',
       version: wireVersion,
       device: config.device,
-      model,
+      model: model(),
       cameras: statuses(),
       zones: Object.fromEntries(zones),
       collecting: collect.enabled,
@@ -141,6 +143,7 @@ export function serveSockets({ config, model, statuses, log, watched }: SocketSe
         flush(client)
       }
     },
+    greet: () => sayAll(hello()),
     status: (status) => sayAll({ type: 'status', ...status }),
     event: (event) => sayAll({ type: 'event', event }),
     stats: (stats) => sayAll({ type: 'stats', ...stats }),

@@ -91,7 +91,6 @@ async function replayThrough(input: string, bundle: string, compute: 'auto' | 'g
     let saidMs = began
     let nameOf = (_: number): string => ''
     const results = makeResults(
-      manifest,
       makeJudge([], () => {}),
       (message) => {
         const { frame } = message.result
@@ -105,7 +104,7 @@ async function replayThrough(input: string, bundle: string, compute: 'auto' | 'g
     await runClips({ bundle, manifest, compute, work, log: openLog('warn') }, clips, ({ pictures }, made) => {
       const names = new Map(pictures?.map(({ number, name }) => [number, name]))
       nameOf = (frame) => names.get(frame) ?? String(frame).padStart(6, '0')
-      results.mask(made)
+      results.mask(made, manifest)
     })
     const frames = await writer.finish()
     const seconds = (performance.now() - began) / 1000

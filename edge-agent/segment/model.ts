@@ -35,3 +35,16 @@ export function openModel(dir: string): Promise<Model> {
     })
   })
 }
+
+/** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
+export async function warmUp({ manifest: { input }, serve }: Model, batches: number[]): Promise<void> {
+  const picture = () => new Uint8Array(input.width * input.height * 3)
+  for (const n of batches) for (let i = 0; i < 2; i++) await serve(Array.from({ length: n }, picture))
+}
+
+/** TensorFlow's words where memory is short, which may pass. Any other reason not to load a model will stay. */
+export const outOfMemory = /OOM|out of memory|resource exhausted/i
+
+export const noGpu =
+  'The config wants "compute: gpu", but TensorFlow found no GPU it can use and would compute on the CPU. ' +
+  '"npm run doctor" says what it found; "compute: auto" takes what there is.'

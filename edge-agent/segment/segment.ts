@@ -12,9 +12,10 @@ import { type CameraFacts, lookAtMasks } from '../facts/mask-facts.ts'
 import { FactSettings } from '../facts/settings.ts'
 import { monotonicMicros, toMs } from '../monotonic.ts'
 import { chooseBatch } from './choose-batch.ts'
+import { makeForward } from './forward.ts'
 import { type FrameSource, listenForFrames, type ReceivedFrame } from './frame-socket.ts'
 import type { FromSegment, ToSegment } from './messages.ts'
-import { type Model, openModel } from './model.ts'
+import { type Model, noGpu, openModel, outOfMemory, warmUp } from './model.ts'
 
 type Start = Extract<ToSegment, { type: 'start' }>
 
@@ -29,6 +30,7 @@ const quickMicros = 60_000
 /** Where the socket lies, in a folder made for it. */
 let folder: string | undefined
 let segmenter: ReturnType<typeof makeSegmenter> | undefined
+const forward = makeForward()
 /** What to say of whose masks, and, by camera, what looks at them. */
 let settings: Record<string, CameraFacts> = {}
 const plainFacts: CameraFacts = { facts: FactSettings.parse({}), zones: [] }
@@ -38,12 +40,7 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
   folder = dirname(socket)
   const began = performance.now()
   const bundle = await openModel(dir)
-  if (compute === 'gpu' && bundle.compute !== 'gpu') {
-    const reason =
-      'The config wants "compute: gpu", but TensorFlow found no GPU it can use and would compute on the CPU. ' +
-      '"npm run doctor" says what it found; "compute: auto" takes what there is.'
-    return tell({ type: 'refused', reason })
-  }
+  if (compute === 'gpu' && bundle.compute !== 'gpu') return tell({ type: 'refused', reason: noGpu })
   const loaded = performance.now()
   await warmUp(bundle, batches)
   segmenter = makeSegmenter(bundle, batches)
@@ -52,12 +49,6 @@ async function start({ bundle: dir, socket, compute, batches }: Start) {
   const slow = await slowPrecision(precision, device)
   const times = { loadMs: loaded - began, warmMs: performance.now() - loaded }
   tell({ type: 'ready', compute: device, tensorflow, precision, ...times, ...(slow && { slow }) })
-}
-
-/** The first calls of each batch size are slow: TensorFlow plans, and a GPU searches for its fastest convolutions. */
-async function warmUp({ manifest: { input }, serve }: Model, batches: number[]) {
-  const picture = () => new Uint8Array(input.width * input.height * 3)
-  for (const n of batches) for (let i = 0; i < 2; i++) await serve(Array.from({ length: n }, picture))
 }
 
 function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
@@ -117,6 +108,7 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
       const inferred = monotonicMicros()
       inferMicros = inferred - began
       frameMicros = inferMicros / frames.length
+      forward.took(toMs(inferMicros), frames.length)
       if (timer) askTheOthers()
       for (const { source } of batch) servedAt.set(source, inferred)
       busy = undefined
@@ -158,6 +150,7 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
         },
         sentMonotonicMicros,
       })
+      forward.offer(frames[i]!, mask, { confidence: confidence[i]!, batch: frames.length })
     })
   }
 
@@ -183,9 +176,6 @@ function makeSegmenter({ manifest, serve }: Model, batches: number[]) {
   }
 }
 
-/** TensorFlow's words where memory is short, which may pass. Any other reason not to load a model will stay. */
-const outOfMemory = /OOM|out of memory|resource exhausted/i
-
 /** The model could not be loaded or does not answer. */
 function failed(error: Error) {
   console.error(error.message)
@@ -200,6 +190,7 @@ process.on('message', (message: ToSegment) => {
     settings = message.cameras
     looks.clear()
   }
+  if (message.type === 'beside') forward.to(message.socket)
   // A model that hangs must not look alive.
   if (message.type === 'ping') (segmenter?.idle() ?? Promise.resolve()).then(() => tell({ type: 'pong' }))
   if (message.type === 'stop') process.exit(0)

@@ -6,12 +6,13 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Known } from '../known.ts'
 import type { Config } from '../settings/config.ts'
 import { version } from '../version.ts'
-import type { Result } from '../wire.ts'
+import type { CameraEvent, Result, UpdateState } from '../wire.ts'
 import { readHardware } from './hardware.ts'
 
 export interface Metrics {
   mask(result: Result): void
   frames(camera: string, count: number): void
+  event(event: Pick<CameraEvent, 'type'>): void
   /** The settings changed: what is known of cameras that run no longer goes. */
   settings(config: Config): void
   /** Everything, in Prometheus' text format. */
@@ -21,18 +22,30 @@ export interface Metrics {
 
 export interface MetricsSurroundings {
   known: Known
-  model: string
+  model(): string
+  update(): UpdateState
   /** The state folder. */
   folder: string
 }
 
 /** Half a millisecond to write a mask out, seconds for a model that is too slow for its cameras. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const updateStates = Object.keys({
+  idle: 1,
+  verifying: 1,
+  downloading: 1,
+  shadow: 1,
+  trial: 1,
+  settled: 1,
+  refused: 1,
+  failed: 1,
+  rolled_back: 1,
+} satisfies Record<UpdateState['state'], 1>)
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100
 
 /** Starts with nothing counted. */
-export function startMetrics({ known, model, folder }: MetricsSurroundings): Metrics {
+export function startMetrics({ known, model, update, folder }: MetricsSurroundings): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const gauge = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
@@ -55,6 +68,7 @@ export function startMetrics({ known, model, folder }: MetricsSurroundings): Met
     'How unlike the training pictures the camera looks, in the mean; 99 % of those are below 1.',
     ['camera'],
   )
+  const events = counter('events_total', 'Events of all cameras, by type.', ['type'])
   const ofCamera = [masks, frames, road, confidence, masked, latency, drift]
 
   const fps = gauge('camera_fps', 'Frames a second over the last minute.', ['camera'])
@@ -77,7 +91,15 @@ export function startMetrics({ known, model, folder }: MetricsSurroundings): Met
   const loop = gauge('event_loop_delay_seconds', '99th percentile since the last time this was asked for.')
   const temperature = gauge('device_temperature_celsius', 'Temperature of a part of the machine.', ['zone'])
   const gpu = gauge('gpu_load_ratio', 'How busy the GPU is, on a Jetson.')
-  gauge('build_info', 'What runs here.', ['version', 'model', 'node']).set({ version, model, node: process.version }, 1)
+  const updating = gauge('update_state', '1 for the state that a new model is in.', ['state'])
+  const comparison = {
+    agreement: gauge('update_agreement_ratio', 'Share of the pixels that a new model and the old one see alike.', ['model']),
+    road_iou: gauge('update_road_iou', 'Intersection over union of the roads of the two.', ['model']),
+    latency_ratio: gauge('update_latency_ratio', "Time for a frame, the new model's over the old one's.", ['model']),
+    confidence_change: gauge('update_confidence_change', "Confidence, the new model's less the old one's.", ['model']),
+    drift_change: gauge('update_drift_change', "Drift score, the new model's less the old one's.", ['model']),
+  }
+  const build = gauge('build_info', 'What runs here.', ['version', 'model', 'node'])
 
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -85,8 +107,16 @@ export function startMetrics({ known, model, folder }: MetricsSurroundings): Met
   const stageNames = new Set<string>()
 
   async function look() {
-    for (const metric of [fps, maskFps, state, restarts, memory, cpu, droppedMessages, sent, clients, temperature, gpu])
+    for (const metric of [fps, maskFps, state, restarts, memory, cpu, droppedMessages, sent, clients, temperature, gpu, build])
       metric.reset()
+    for (const metric of [updating, ...Object.values(comparison)]) metric.reset()
+    const { state: at, release, comparison: found } = update()
+    for (const name of updateStates) updating.set({ state: name }, Number(name === at))
+    for (const name of Object.keys(comparison) as (keyof typeof comparison)[]) {
+      const value = found?.[name]
+      if (value !== undefined) comparison[name].set({ model: release?.name ?? '' }, value)
+    }
+    build.set({ version, model: model(), node: process.version }, 1)
     const { cameras, memory_mib, outputs } = await known.stats()
     for (const [camera, now] of Object.entries(cameras)) {
       fps.set({ camera }, now.camera_fps)
@@ -141,6 +171,7 @@ export function startMetrics({ known, model, folder }: MetricsSurroundings): Met
       if (result.drift) drift.set({ camera }, result.drift.score)
     },
     frames: (camera, count) => frames.inc({ camera }, count),
+    event: ({ type }) => events.inc({ type }),
     settings({ cameras }) {
       for (const camera of lastDropped.keys()) {
         if (cameras.some(({ name }) => name === camera)) continue

@@ -27,7 +27,7 @@ const Model = z
 // defaults. Pictures are left out, since a page asks no other host for anything.
 const markdown = new MarkdownIt({ html: false, linkify: false }).disable('image')
 
-export function serveModel(site: Site, bundle: Bundle): void {
+export function serveModel(site: Site, running: () => Bundle): void {
   site.openapi(
     createRoute({
       method: 'get',
@@ -36,6 +36,7 @@ export function serveModel(site: Site, bundle: Bundle): void {
       responses: { ...refusals, 200: json(Model, 'As its manifest says.') },
     }),
     async (context) => {
+      const bundle = running()
       const { manifest } = bundle
       const bytes = Object.values(manifest.files).reduce((sum, file) => sum + file.bytes, 0)
       const text = await readCard(bundle)

@@ -37,7 +37,7 @@ export interface Site {
 }
 
 export interface SiteSurroundings extends Omit<ApiSurroundings, 'config' | 'hold'> {
-  bundle: Bundle
+  bundle(): Bundle
   sockets: SocketOutput
   metrics: Metrics
   hardFrames: HardFrames

@@ -248,6 +248,7 @@ export const Config = z
             min_agreement: z.number().min(0).max(1).default(0.9),
             trial_seconds: z.int().min(1).max(604_800).default(300),
             max_latency_ratio: z.number().positive().max(100).default(1.5),
+            max_confidence_drop: z.number().min(0).max(1).default(0.2),
             max_memory_mib: z.int().min(0).default(0),
             max_errors: z.int().min(0).max(1000).default(0),
           })

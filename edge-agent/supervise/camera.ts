@@ -1,6 +1,7 @@
 // A camera as main sees it: its process, started again on a ladder of delays; its state, which people are told; and whether
 // it is switched on. Frames do not come by here.
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { ModelInput } from '../../deploy/bundle.ts'
 import type { FromCamera, ToCamera } from '../capture/messages.ts'
 import type { CameraPicture } from '../capture/pipeline.ts'
@@ -25,8 +26,8 @@ export interface Camera {
   clockStepped(micros: number, atMicros: number): void
   /** How many frames a second the model is given from now on; undefined: as many as it takes. */
   setRate(masksPerSecond: number | undefined): void
-  /** Where frames go from now on. */
-  setSegment(socket: string): void
+  /** Where frames go from now on, and what they must be; for another size the camera is opened anew. */
+  setSegment(socket: string, input: ModelInput): void
   /** Whether anybody looks at the pictures. */
   setWatched(watched: boolean): void
   /** A picture of the next frame, soon. */
@@ -66,8 +67,9 @@ export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
 export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12', MALLOC_ARENA_MAX: '2' }
 
 /** Starts a camera, unless it is configured as switched off. */
-export function startCamera(config: CameraConfig, { input, preview, log }: CameraSurroundings, on: CameraListener): Camera {
+export function startCamera(config: CameraConfig, { preview, log, ...model }: CameraSurroundings, on: CameraListener): Camera {
   const { name } = config
+  let { input } = model
   let child: Child<ToCamera> | undefined
   let picture: CameraPicture | undefined
   let segment: string | undefined
@@ -196,6 +198,9 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
     return gone
   }
 
+  /** A camera can be open once only: the next process waits until the last one has let go of it. */
+  const anew = () => end().then(() => enabled && !child && !stopped && start())
+
   if (enabled) start()
   return {
     name,
@@ -210,9 +215,8 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       failures = 0
       wasLost = false
       setStatus(yes ? 'offline' : 'disabled', yes ? 'starting' : 'switched off')
-      const ended = end()
-      // A camera can be open once only: the next process waits until the last one has let go of it.
-      if (yes) ended.then(() => enabled && !child && !stopped && start())
+      if (yes) anew()
+      else end()
     },
     clockStepped(micros, atMicros) {
       // By the new time, as if it had always been right.
@@ -229,9 +233,11 @@ export function startCamera(config: CameraConfig, { input, preview, log }: Camer
       rate = masksPerSecond
       child?.send({ type: 'rate', perSecond: rate })
     },
-    setSegment(socket) {
+    setSegment(socket, wanted) {
       segment = socket
-      child?.send({ type: 'segment', socket })
+      if (isDeepStrictEqual(wanted, input)) return child?.send({ type: 'segment', socket })
+      input = wanted
+      if (child) anew()
     },
     setWatched(yes) {
       watched = yes

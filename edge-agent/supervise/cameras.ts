@@ -1,7 +1,10 @@
 // All cameras that run. When the settings change, those that stay as they were go on undisturbed; the others end, and only
 // when they have let go of their devices do new ones start.
 import { isDeepStrictEqual } from 'node:util'
+import type { ModelInput } from '../../deploy/bundle.ts'
+import type { NewEvent } from '../publish/output.ts'
 import type { CameraConfig, Config } from '../settings/config.ts'
+import { wireVersion } from '../wire.ts'
 import { type Camera, type CameraListener, type CameraSurroundings, startCamera } from './camera.ts'
 import type { Switches } from './switches.ts'
 
@@ -13,12 +16,15 @@ export interface CameraList {
   /** Runs what the settings name, now or from now on. */
   run(config: Pick<Config, 'cameras' | 'preview'>, on: CameraListener): Promise<void>
   setEnabled(name: string, enabled: boolean): void
-  setSegment(socket: string): void
+  /** Where frames go from now on, and of what size and form they are. */
+  setSegment(socket: string, input: ModelInput): void
   /** Whether anybody of a kind looks at the pictures. */
   setWatched(by: 'pages' | 'streams'): (watched: boolean) => void
   wantPicture(name: string): void
   /** The wall clock was set, by so many microseconds. */
   clockStepped(micros: number): void
+  /** Makes the function that tells of all cameras what happens to all of them at once. */
+  tellAll(event: (event: NewEvent) => void): (type: NewEvent['type'], detail: string) => void
   stop(): Promise<void>
 }
 
@@ -39,6 +45,7 @@ const inProcess = ({ config, preview }: Omit<Running, 'camera'>) => [
 /** Starts with none. */
 export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, switches: Switches): CameraList {
   let running: Running[] = []
+  let { input } = surroundings
   let segment: string | undefined
   const watchers = new Set<string>()
   let stopped = false
@@ -46,8 +53,8 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
   function start({ config, preview }: Omit<Running, 'camera'>, on: CameraListener): Running {
     const enabled = switches.enabled(config)
     const own = { ...preview, ...(config.preview as Partial<Config['preview']>) }
-    const camera = startCamera({ ...config, enabled }, { ...surroundings, preview: own }, on)
-    if (segment) camera.setSegment(segment)
+    const camera = startCamera({ ...config, enabled }, { ...surroundings, input, preview: own }, on)
+    if (segment) camera.setSegment(segment, input)
     camera.setWatched(watchers.size > 0)
     on.status(camera.status())
     return { camera, config, preview }
@@ -86,9 +93,14 @@ export function makeCameras(surroundings: Omit<CameraSurroundings, 'preview'>, s
       const at = Date.now() * 1000
       for (const { camera } of running) camera.clockStepped(micros, at)
     },
-    setSegment(socket) {
+    setSegment(socket, wanted) {
       segment = socket
-      for (const { camera } of running) camera.setSegment(socket)
+      input = wanted
+      for (const { camera } of running) camera.setSegment(socket, input)
+    },
+    tellAll: (event) => (type, detail) => {
+      const at_us = Date.now() * 1000
+      for (const { camera } of running) event({ version: wireVersion, camera: camera.name, at_us, type, detail })
     },
     setWatched: (by) => (yes) => {
       if (yes) watchers.add(by)

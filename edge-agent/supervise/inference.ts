@@ -1,8 +1,9 @@
 // The process that segments, as main sees it: started at once when it died; replaced, with the new one warm before the
-// switch, when it takes too much memory; killed and replaced when it hangs.
+// switch, when it takes too much memory or another model is to run; killed and replaced when it hangs.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Bundle, Manifest } from '../../deploy/bundle.ts'
 import { isHeld } from '../capture/source.ts'
 import type { Log } from '../log.ts'
 import { build } from '../paths.ts'
@@ -23,21 +24,26 @@ export interface Inference {
   /** Whether a process makes masks, or one that will was started not long ago. */
   healthy(): boolean
   pid(): number | undefined
+  /** Runs this bundle from now on: its process takes over when it is warm. */
+  use(bundle: Bundle): void
+  /** Single frames, with their masks, go to this socket too (beside/shadow.ts); undefined: to none. */
+  forward(socket: string | undefined): void
   /** The settings changed while the agent runs: with more cameras the model is warmed up for larger batches. */
   settings(config: Config): void
   stop(): Promise<void>
 }
 
 export interface InferenceListener {
-  /** Masks are made by frames sent to this Unix socket from now on. */
-  ready(socket: string): void
-  mask(mask: MaskMade): void
-  /** It will never work as configured. */
-  refused(reason: string): void
+  /** Masks are made by this bundle, of frames sent to this Unix socket, from now on. */
+  ready(socket: string, bundle: Bundle): void
+  /** With the manifest of the bundle that made it. */
+  mask(mask: MaskMade, manifest: Manifest): void
+  /** Its process refused the bundle, died or hung. `hopeless`: as configured no model will ever work. */
+  broke(bundle: Bundle, reason: string, hopeless: boolean): void
 }
 
 /** A GPU may search minutes for its fastest convolutions. */
-const loadTimeoutMs = 300_000
+export const loadTimeoutMs = 300_000
 const watchEveryMs = 2000
 /** A limit below what the model needs must not make it start all the time. */
 const betweenReplacementsMs = 60_000
@@ -46,11 +52,13 @@ const settledMs = 30_000
 const stopGraceMs = 700 // the whole agent ends within a second
 
 interface Process {
+  bundle: Bundle
   child: Child<ToSegment>
   socket: string
   heardMs: number
   limitMib: number
   batches: number[]
+  refused?: true
 }
 
 export const segmentProgram = join(build, 'edge-agent/segment/segment.js')
@@ -70,14 +78,21 @@ const factsOf = (cameras: Config['cameras']): ToSegment => ({
 })
 
 /** Batch sizes in use: one frame waits of each camera, or of one that waits for the model as many as there can be. */
-const batchesOf = ({ cameras, segment }: Config) =>
+export const batchesOf = ({ cameras, segment }: Pick<Config, 'cameras' | 'segment'>) =>
   sizesFor(cameras.some(isHeld) ? segment.max_batch : cameras.length, segment.max_batch)
 
-/** Starts the process with the config's bundle. */
-export async function startInference(config: Config, log: Log, on: InferenceListener): Promise<Inference> {
+/** Starts the process with a bundle. */
+export async function startInference(
+  config: Omit<Config, 'bundle'>,
+  first: Bundle,
+  log: Log,
+  on: InferenceListener,
+): Promise<Inference> {
   const dir = await mkdtemp(join(tmpdir(), 'roadmask-')) // mode 0700: nobody else sends frames
   let facts = factsOf(config.cameras)
   let batches = batchesOf(config)
+  let bundle = first
+  let beside: string | undefined
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
   let compute: 'cpu' | 'gpu' | undefined
@@ -99,17 +114,19 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     const child = startChild<ToSegment, FromSegment>(segmentProgram, env, log, {
       message(message) {
         mine.heardMs = performance.now()
-        if (message.type === 'mask') on.mask(message)
+        if (message.type === 'mask') on.mask(message, mine.bundle.manifest)
         if (message.type === 'ready') becomeReady(mine, message)
+        if (message.type !== 'refused') return
+        mine.refused = true
         // What worked once may do so again: a bundle that broke while the agent ran is tried until somebody mends it.
-        if (message.type === 'refused' && !compute) on.refused(message.reason)
+        on.broke(mine.bundle, message.reason, !compute)
       },
       ended: (reason) => ended(mine, reason),
     })
-    const mine: Process = { child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY, batches }
+    const mine: Process = { bundle, child, socket, heardMs: performance.now(), limitMib: Number.POSITIVE_INFINITY, batches }
     next = mine
     child.send(facts)
-    child.send({ type: 'start', bundle: config.bundle, socket, compute: config.compute, batches })
+    child.send({ type: 'start', bundle: bundle.dir, socket, compute: config.compute, batches })
   }
 
   /** Only for larger ones: with fewer cameras those that it is warm for do. */
@@ -128,7 +145,8 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     precision = kind
     tensorflow = library
     readyMs = performance.now()
-    on.ready(mine.socket)
+    if (beside) mine.child.send({ type: 'beside', socket: beside })
+    on.ready(mine.socket, mine.bundle)
     previous?.child.stop(stopGraceMs)
     const memory = (mine.child.pid && (await residentMib(mine.child.pid))) || 0
     mine.limitMib = config.segment.memory_limit_mib || 2 * memory + 512
@@ -155,6 +173,7 @@ export async function startInference(config: Config, log: Log, on: InferenceList
     log.error({ retry_s: delayMs / 1000 }, `the segmenting process ${reason}`)
     clearTimeout(timer)
     timer = setTimeout(launch, delayMs)
+    if (!mine.refused) on.broke(mine.bundle, `The segmenting process ${reason}`, false)
   }
 
   const watch = setInterval(async () => {
@@ -186,6 +205,20 @@ export async function startInference(config: Config, log: Log, on: InferenceList
       return now - current.heardMs < config.segment.timeout_ms + 2 * watchEveryMs
     },
     pid: () => current?.child.pid,
+    use(wanted) {
+      if (stopped || wanted.dir === bundle.dir) return
+      bundle = wanted
+      failures = 0
+      clearTimeout(timer)
+      const overtaken = next
+      next = undefined
+      overtaken?.child.kill()
+      if (current?.bundle.dir !== wanted.dir) launch()
+    },
+    forward(socket) {
+      beside = socket
+      current?.child.send({ type: 'beside', socket })
+    },
     settings(changed) {
       batches = batchesOf(changed)
       replaceForBatches()

@@ -34,7 +34,7 @@ export class NoPicture extends Error {}
 export class Busy extends Error {}
 
 interface Surroundings {
-  input: ModelInput
+  input(): ModelInput
   /** The cameras that are played now, one of which may have the device open. */
   playing(): readonly Pick<CameraConfig, 'name' | 'source'>[]
   log: Log
@@ -96,7 +96,7 @@ async function play(camera: CameraConfig, { input, playing, log }: Surroundings,
     },
     ended: (reason) => fail(`The process that plays the camera ${reason}`),
   })
-  child.send({ type: 'start', camera, input, preview: snapshot })
+  child.send({ type: 'start', camera, input: input(), preview: snapshot })
   child.send({ type: 'watched', watched: true })
   child.send({ type: 'segment', socket })
   const tooLong = setTimeout(() => fail(`No picture within ${longestMs / 1000} s`), longestMs)

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
 import { type State, syncFolder } from '../state.ts'
 import type { ModelComparison, ReleaseName, RunningModel, UpdateState } from '../wire.ts'
+import type { Pace } from './watch.ts'
 
 /** A model on disk. */
 export interface Slot extends RunningModel {
@@ -19,11 +20,20 @@ export interface Slot extends RunningModel {
 
 /** How the last release ended. */
 export interface Outcome {
-  state: Extract<UpdateState['state'], 'settled' | 'rolled_back'>
+  state: Extract<UpdateState['state'], 'settled' | 'rolled_back' | 'refused'>
   release: ReleaseName
   reason?: string
   comparison?: ModelComparison
   since_us: number
+  /** It has become an event. */
+  told?: true
+}
+
+/** What is known of a model when it takes over. */
+export interface Expected {
+  /** How it compared with the model before, and what its masks should be like; absent where nothing was measured. */
+  comparison?: ModelComparison | undefined
+  pace?: Pace | undefined
 }
 
 /** update.json. */
@@ -37,8 +47,8 @@ export interface Kept {
   previous?: Slot
   /** Whole on disk, and not yet switched to. */
   pending?: Slot
-  /** `current` is on trial; `starts` of the agent since. */
-  trial?: { since_us: number; starts: number }
+  /** `current` is on trial; `starts` of the agent since. `told`: that it took over has become an event. */
+  trial?: { since_us: number; starts: number; told?: true } & Expected
   outcome?: Outcome
   /** Ids of releases that have ended, the newest last, so that a retained offer is not taken again. */
   done: string[]
@@ -61,15 +71,20 @@ export interface Store {
   assemble(arrived: Arrived): Promise<Slot>
   /** Removes what nothing needs: all but the models that run, ran before and wait, and what gathers for `keep`. */
   tidy(keep?: BundleRelease): Promise<void>
-  /** Puts the model that waits in the place of the current one, on trial. */
-  switchTo(slot: Slot): void
+  /** Puts the model that waits in the place of the current one, which has this name, on trial. */
+  switchTo(slot: Slot, over: string, expected: Expected): void
+  /** The model that waits is not taken. */
+  refuse(ending: Ending): void
   /** The trial went well. */
-  settle(outcome: Omit<Outcome, 'state' | 'since_us'>): void
+  settle(ending: Ending): void
   /** Puts the model before in the place of the current one. */
-  goBack(outcome: Omit<Outcome, 'state' | 'since_us'>): void
+  goBack(ending: Ending): void
   /** The model to start with: the current one, or where that is not whole the one before, or the config's. Counts starts on trial. */
   start(): Promise<{ bundle: Bundle; slot: Slot | undefined }>
 }
+
+/** How a release ends. */
+export type Ending = Omit<Outcome, 'state' | 'since_us' | 'told'>
 
 export interface Arrived {
   id: string
@@ -102,15 +117,18 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
   const incoming = (release: BundleRelease) => join(folder, 'incoming', folderOf(release))
   const done = (id: string) => [...kept.done.filter((known) => known !== id), id]
 
-  function goBack(outcome: Omit<Outcome, 'state' | 'since_us'>) {
+  const ended = (state: Outcome['state'], ending: Ending) => ({
+    outcome: { ...ending, state, since_us: nowMicros() },
+    done: done(ending.release.id),
+  })
+
+  function goBack(ending: Ending) {
     const { previous } = kept
     change({
       current: previous?.folder ? previous : undefined,
       previous: undefined,
-      pending: undefined,
       trial: undefined,
-      outcome: { ...outcome, state: 'rolled_back', since_us: nowMicros() },
-      done: done(outcome.release.id),
+      ...ended('rolled_back', ending),
     })
   }
 
@@ -146,22 +164,21 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
       for (const name of await namesIn(join(folder, 'incoming')))
         if (!keep || name !== folderOf(keep)) await rm(join(folder, 'incoming', name), { recursive: true, force: true })
     },
-    switchTo(slot) {
-      const previous = kept.current ?? { folder: '', name: '' }
+    switchTo(slot, over, expected) {
+      const previous = kept.current ?? { folder: '', name: over }
       change({
         over: config.bundle,
         current: slot,
         previous,
         pending: undefined,
-        trial: { since_us: nowMicros(), starts: 0 },
+        trial: { since_us: nowMicros(), starts: 0, ...expected },
       })
     },
-    settle(outcome) {
-      change({
-        trial: undefined,
-        outcome: { ...outcome, state: 'settled', since_us: nowMicros() },
-        done: done(outcome.release.id),
-      })
+    refuse(ending) {
+      change({ pending: undefined, ...ended('refused', ending) })
+    },
+    settle(ending) {
+      change({ trial: undefined, ...ended('settled', ending) })
     },
     goBack,
     async start() {

@@ -5,7 +5,7 @@ import { mkdir, rm, statfs } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
+import { type Bundle, type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
 import {
   type BundleRelease,
   type Envelope,
@@ -23,7 +23,7 @@ import { Refused } from '../settings/refused.ts'
 import type { State } from '../state.ts'
 import type { Inference } from '../supervise/inference.ts'
 import { version } from '../version.ts'
-import { type ReleaseName, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
+import { type ReleaseName, type Result, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
 import { download, fetchSmall, folderUrl, type Wanted } from './download.ts'
 import { makeImages } from './images.ts'
 import { makePush, type Push } from './push.ts'
@@ -44,10 +44,17 @@ export interface Trial {
   candidate(candidate: Candidate): void
   /** An operator does not want to wait. Throws `Refused` where nothing waits. */
   switchNow(): void
-  /** Back to the model before. */
-  rollBack(reason: string): void
+  /** Back to the model before. Throws where that is not whole. */
+  rollBack(reason: string): Promise<void>
   /** Forgets a candidate that was not switched to. */
   drop(): void
+  /** Masks are made by this bundle from now on. */
+  took(bundle: Bundle): void
+  mask(result: Result): void
+  /** A process of the bundle refused it, died or hung. Whether that is the trial's business. */
+  broke(bundle: Bundle, reason: string): boolean
+  settings(config: Config): void
+  stop(): Promise<void>
 }
 
 export interface Updates extends Push {
@@ -111,10 +118,12 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
   let telling: NodeJS.Timeout | undefined
   let stopped = false
   const { outcome } = store.kept()
-  let now: Progress & { since_us: number } = outcome ?? {
+  const { told: _, ...ended } = outcome ?? { told: true }
+  let now: Progress & { since_us: number } = {
     state: 'idle',
     ...(!settings.keys && { reason: noKeys }),
     since_us: nowMicros(),
+    ...ended,
   }
 
   function report(progress: Progress) {
@@ -123,7 +132,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     if (!same) {
       const { state: status, reason, release } = progress
       const text = `model ${release?.name ?? ''}: ${status.replace('_', ' ')}${reason ? `: ${reason}` : ''}`
-      if (status === 'refused' || status === 'failed') log.warn({ release: release?.id }, text)
+      if (status === 'refused' || status === 'failed' || status === 'rolled_back') log.warn({ release: release?.id }, text)
       else log.info({ release: release?.id }, text)
     }
     clearTimeout(telling)
@@ -334,14 +343,16 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     }
     if (!withdrawn && !pending) return
     await store.tidy()
-    report({ state: 'idle' })
+    if (!store.kept().trial) report({ state: 'idle' })
   }
 
   async function rollBack(reason: string) {
-    const { pending, previous } = store.kept()
-    if (offer || pending) return drop()
-    if (!previous) throw new Refused(409, 'There is no model to go back to')
-    trial?.rollBack(reason)
+    const { pending, previous, trial: onTrial } = store.kept()
+    const dropped = offer || pending
+    if (dropped) await drop()
+    if (dropped && !onTrial) return
+    if (!previous || !trial) throw new Refused(409, 'There is no model to go back to')
+    await trial.rollBack(reason)
   }
 
   function look(afterMs = gatherMs) {
@@ -444,6 +455,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     report,
     runs(slot) {
       model = { slot, name: slot?.name ?? running.name }
+      for (const changed of listeners) changed()
     },
     settings(changed) {
       settings = changed.update

@@ -89,7 +89,7 @@ describe.skipIf(!probe)('a full disk', () => {
   test('gets no halves of hard frames', async () => {
     const config = Config.parse({ collect: { enabled: true, min_seconds: 0 } })
     const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))
-    const frames = keepHardFrames(config, { state: disk.folder, classes, wantPicture() {}, log })
+    const frames = keepHardFrames(config, { state: disk.folder, classes: () => classes, wantPicture() {}, log })
     await frames.store
     const keep = async (frame: number) => {
       const kept = frames.keepNow('front')

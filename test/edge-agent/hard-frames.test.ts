@@ -77,7 +77,12 @@ describe('hard frames', () => {
     const wanted: string[] = []
     const said: string[] = []
     const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) })
-    const frames = keepHardFrames(config, { state: dir, classes, wantPicture: (camera) => wanted.push(camera), log })
+    const frames = keepHardFrames(config, {
+      state: dir,
+      classes: () => classes,
+      wantPicture: (camera) => wanted.push(camera),
+      log,
+    })
     const store = await frames.store
     const ids = () => store.list().map(({ captured_us, reason }) => `${captured_us / 1000} ${reason}`)
     return { frames, store, wanted, said, ids }

@@ -82,15 +82,14 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
     processes: () => ({ agent: process.pid, segment: undefined }),
   }
   const { statuses } = known
-  const sockets = serveSockets({ config, model: 'run-1', statuses, log, watched: (yes) => watched.push(yes) })
+  const sockets = serveSockets({ config, model: () => 'run-1', statuses, log, watched: (yes) => watched.push(yes) })
   const painter = makePainter(log)
   const streams = serveStreams({ painter, log, watched: (yes) => watched.push(yes) })
   const access = openAccess(config, store, log)
-  const metrics = startMetrics({ known, model: 'run-1', folder: tmpdir() })
   const setEnabled = (camera: string, yes: boolean) => switched.push([camera, yes])
   const state = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const classes = ['other', 'road'].map((name) => ({ name, colour: '#00c86e' }))
-  const hardFrames = keepHardFrames(config, { state, classes, wantPicture() {}, log })
+  const hardFrames = keepHardFrames(config, { state, classes: () => classes, wantPicture() {}, log })
   const history = keepHistory(config, { state, painter, wantPicture() {}, log })
   const input = { width: 96, height: 64, fit: 'crop', resizer: 'bilinear', matrix: 'bt601', range: 'video' } as const
   const setup = {
@@ -100,14 +99,16 @@ export async function openMadeSite(text = '', store = memoryStore()): Promise<Ma
       flags: [],
       reload: async () => now.reloaded,
     }),
-    play: cameraTests({ input, playing: () => [], log }),
+    play: cameraTests({ input: () => input, playing: () => [], log }),
   }
   await writeFile(setup.file.path, text || 'cameras: [{ name: front, source: test }, { name: rear, source: test }]\n')
   const kept = await openState({ ...config, state_dir: state }, env)
   const models = openStore(kept, config, log)
   const updates = openUpdates(config, { store: models, state: kept, running: { slot: undefined, name: 'run-1' }, log })
+  const metrics = startMetrics({ known, model: () => 'run-1', update: updates.state, folder: tmpdir() })
+  const bundle = await openBundle(demoBundle)
   const site = await openSite(config, {
-    bundle: await openBundle(demoBundle),
+    bundle: () => bundle,
     known,
     metrics,
     access,

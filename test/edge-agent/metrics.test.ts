@@ -9,7 +9,7 @@ import type { Known } from '../../edge-agent/known.ts'
 import { readHardware } from '../../edge-agent/serve/hardware.ts'
 import { startMetrics } from '../../edge-agent/serve/metrics.ts'
 import { parseConfig } from '../../edge-agent/settings/read-config.ts'
-import type { OutputStats } from '../../edge-agent/wire.ts'
+import type { OutputStats, UpdateState } from '../../edge-agent/wire.ts'
 import { maskOf, outputStats } from './made-messages.ts'
 import { type MadeSite, openMadeSite, stats } from './made-site.ts'
 
@@ -90,7 +90,12 @@ test('what every way out dropped is counted with its reason', async () => {
     processes: () => ({}),
     stats: async () => ({ ...stats, outputs }),
   }
-  const text = await startMetrics({ known, model: 'run-1', folder: tmpdir() }).text()
+  const text = await startMetrics({
+    known,
+    model: () => 'run-1',
+    update: () => ({ state: 'idle' }) as UpdateState,
+    folder: tmpdir(),
+  }).text()
   const dropped = (output: string, reason: string) =>
     sample(text, `roadmask_messages_dropped_total{output="${output}",reason="${reason}"}`)
   expect(dropped('mqtt', 'slow_link')).toBe(3)

@@ -40,7 +40,10 @@ function made(frame: number, picture = false, process = 1): MaskMade {
 const judge = makeJudge([], () => expect.unreachable())
 let out: MaskMessage[]
 const frames = () => out.map(({ result, picture }) => [result.frame, picture.length])
-const start = () => makeResults(manifest, judge, (message) => out.push(message))
+const start = () => {
+  const results = makeResults(judge, (message) => out.push(message))
+  return { ...results, mask: (made: MaskMade) => results.mask(made, manifest) }
+}
 beforeEach(() => {
   out = []
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })

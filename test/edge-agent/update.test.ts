@@ -24,7 +24,7 @@ const settings = () => `device: d
 bundle: ${join(dir, 'first')}
 mqtt: { url: "${mosquitto.url}" }
 cameras: [{ name: front, source: test, width: 320, height: 240, fps: 5 }]
-update: { keys: ${join(dir, 'keys.json')}, groups: [north] }`
+update: { keys: ${join(dir, 'keys.json')}, groups: [north], limits: { shadow_seconds: 0 } }`
 const start = () => startAgent(settings(), ['--state_dir', join(dir, 'state')])
 
 const states = () => listener.on(topic.state).map(({ payload }) => JSON.parse(payload.toString()) as UpdateState)
@@ -147,7 +147,7 @@ describe('refused with the reason, and nothing on disk changes', () => {
   })
 })
 
-test('a download that breaks off goes on where it did, and the model runs from the next start on; the old offer is no more taken', async () => {
+test('a download that breaks off goes on where it did, and the model runs, also after a restart; the old offer is no more taken', async () => {
   const old = await signBundle(await makeBundle('old'), key.privateKey)
   const release = await signBundle(await makeBundle('second'), key.privateKey)
   let broken = 0
