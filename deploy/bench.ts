@@ -6,14 +6,16 @@ const programs: Record<string, string> = {
   agent: 'edge-agent/bench/bench.js',
   page: 'edge-agent/bench/page.js',
   fleet: 'edge-agent/bench/fleet/bench.js',
+  update: 'edge-agent/bench/update.js',
   inference: 'trainer/bench/bench.js',
   training: 'trainer/bench/bench.js',
 }
-const help = `npm run bench -- agent|page|fleet|inference|training [options]
+const help = `npm run bench -- agent|page|fleet|update|inference|training [options]
 
   agent        the whole agent beside the bundle alone, and beside an agent in Python
   page         the agent's page in Chromium with 1, 4 and 16 cameras
   fleet        a thousand light agents and one Mosquitto: a rollout in waves, a broker that restarts
+  update       an agent that is killed at every step of an update of its model
   inference    the exported network beside Keras, tfjs, OpenVINO and ONNX Runtime
   training     a training step beside Keras, tfjs and PyTorch
 

@@ -18,7 +18,7 @@ export type ModelEvent = Extract<CameraEvent['type'], `model_${string}`>
 
 export interface TrialSurroundings {
   store: Store
-  updates: Pick<Updates, 'report' | 'runs'>
+  updates: Pick<Updates, 'report' | 'runs' | 'tidy'>
   inference: Pick<Inference, 'use' | 'forward' | 'pid'>
   model: CurrentModel
   event(type: ModelEvent, detail: string): void
@@ -80,7 +80,7 @@ export function openTrial(config: Config, around: TrialSurroundings): Trial {
       written(ending)
       tell()
     })
-    store.tidy().catch((error: Error) => log.warn(`models: ${error.message}`))
+    updates.tidy()
   }
 
   async function candidate(taken: Candidate) {
@@ -154,8 +154,8 @@ export function openTrial(config: Config, around: TrialSurroundings): Trial {
     const { current, previous, trial } = store.kept()
     const slot = [current, previous].find((one) => isAt(one, bundle)) ?? { folder: '', name: bundle.manifest.name }
     updates.runs(slot)
+    recent.clear()
     if (!trial || !onTrial(bundle)) return
-    if (tookMs === undefined) recent.clear()
     tookMs ??= performance.now()
     const { comparison } = trial
     const reason = `it stays once it has kept within the limits for ${limits.trial_seconds} s`
@@ -169,7 +169,7 @@ export function openTrial(config: Config, around: TrialSurroundings): Trial {
     const pid = inference.pid()
     const memoryMib = (pid && (await residentMib(pid))) || 0
     if (tookMs === undefined || leaving) return
-    const now = recent.pace()
+    const now = isAt(current, model.bundle()) ? recent.pace() : undefined
     const fault = beyondTrial({ now, before: trial.pace, memoryMib, errors, lastError }, limits)
     if (fault) return leave(fault).catch((error: Error) => stay(nameOf(current), `${fault}. ${error.message}`))
     if (performance.now() - tookMs < 1000 * limits.trial_seconds || !now) return
@@ -196,7 +196,6 @@ export function openTrial(config: Config, around: TrialSurroundings): Trial {
         throw new Refused(409, `The model before does not open: ${error.message}`)
       })
       tookMs = undefined
-      recent.clear()
       const comparison = trial?.comparison
       finish('rolled_back', { release: nameOf(current!), reason, ...(comparison && { comparison }) }, store.goBack)
       inference.use(bundle)

@@ -71,7 +71,9 @@ export interface Updates extends Push {
   begin(trial: Trial, inference: Pick<Inference, 'tensorflow'>): void
   /** How the trial goes, and which model runs since. */
   report(progress: Progress): void
-  runs(slot: Slot | undefined): void
+  runs(slot: Slot): void
+  /** Removes what no model needs any more, unless something arrives: then that is done when it is here. */
+  tidy(): void
   settings(config: Config): void
   stop(): void
 }
@@ -355,6 +357,10 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     await trial.rollBack(reason)
   }
 
+  function tidy() {
+    if (!offer) store.tidy().catch((error: Error) => log.warn(`models: ${error.message}`))
+  }
+
   function look(afterMs = gatherMs) {
     clearTimeout(timer)
     const again = (error: Error) => {
@@ -450,11 +456,12 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
       tensorflow = inference.tensorflow
       const { pending } = store.kept()
       if (pending) handOver(pending)
-      else store.tidy().catch((error: Error) => log.warn(`models: ${error.message}`))
+      else tidy()
     },
     report,
+    tidy,
     runs(slot) {
-      model = { slot, name: slot?.name ?? running.name }
+      model = { slot, name: slot.name }
       for (const changed of listeners) changed()
     },
     settings(changed) {
