@@ -23,7 +23,8 @@ async function main(args: string[]) {
   const { values } = parseOptions({ args, options: { only: text, bundle: text, help: { type: 'boolean', short: 'h' } } })
   if (values.help) return console.log(help)
   const [, from = '1', to = '9999'] = /^(\d+)-(\d+)$/.exec(values.only ?? '1-9999') ?? []
-  if (values.only && !/^\d+-\d+$/.test(values.only)) throw new Error(`--only: expected steps such as 10-20, found ${values.only}`)
+  if (values.only && !/^\d+-\d+$/.test(values.only))
+    throw new Error(`--only: expected steps such as 10-20, found ${values.only}`)
   const bundle = values.bundle ?? demoBundle
   const work = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const updates = await prepareKilledUpdates(bundle, await renamedBundle(bundle, join(work, 'next'), 'next'))

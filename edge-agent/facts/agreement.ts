@@ -9,6 +9,8 @@ export interface PlacedMask {
   /** Class ids [height, width]. */
   ids: ArrayLike<number>
   region: Readonly<Region>
+  /** What of the picture it shows; the rest, bars, counts for nothing. Left out: all of the region. */
+  seen?: Readonly<Region>
   /** The class id that is road. */
   road: number
 }
@@ -34,18 +36,9 @@ export const addCounts = (a: Counts, b: Counts): Counts => ({
 /** A share; of nothing it is all. */
 export const ratio = (part: number, whole: number) => (whole === 0 ? 1 : part / whole)
 
-/**
- * `sameClasses`: whether an id means the same in both; else they agree where both or none say road. `camera`: what lies beyond a
- * picture of this size, as the bars of a letterbox do, counts for nothing.
- */
-export function countAgreement(
-  a: PlacedMask,
-  b: PlacedMask,
-  sameClasses: boolean,
-  camera = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY },
-): Counts {
-  const columns = placesIn(acrossOf(a), acrossOf(b), camera.width)
-  const rows = placesIn(downOf(a), downOf(b), camera.height)
+/** `sameClasses`: whether an id means the same in both; else they agree where both or none say road. */
+export function countAgreement(a: PlacedMask, b: PlacedMask, sameClasses: boolean): Counts {
+  const [columns, rows] = [placesIn(acrossOf(a), acrossOf(b)), placesIn(downOf(a), downOf(b))]
   const counts = { ...noCounts }
   for (let y = 0; y < a.height; y++) {
     const row = rows[y]!
@@ -64,20 +57,29 @@ export function countAgreement(
   return counts
 }
 
-/** A mask along one axis of the camera's picture: `size` pixels over `length` of the camera's from `start`. */
+/** A mask along one axis of the camera's picture: `size` pixels over `length` of the camera's from `start`, `seen` in camera pixels. */
 interface Axis {
   start: number
   length: number
   size: number
+  seen: readonly [from: number, to: number]
 }
-const acrossOf = ({ region: [start, , length], width: size }: PlacedMask): Axis => ({ start, length, size })
-const downOf = ({ region: [, start, , length], height: size }: PlacedMask): Axis => ({ start, length, size })
+const acrossOf = ({ region: [start, , length], width: size, seen }: PlacedMask) =>
+  axis(start, length, size, seen?.[0], seen?.[2])
+const downOf = ({ region: [, start, , length], height: size, seen }: PlacedMask) =>
+  axis(start, length, size, seen?.[1], seen?.[3])
+const axis = (start: number, length: number, size: number, from = start, across = length): Axis => ({
+  start,
+  length,
+  size,
+  seen: [from, from + across],
+})
 
 /** For each pixel of `a` the one of `b` that holds its middle; -1: none. */
-const placesIn = (a: Axis, b: Axis, end: number) =>
+const placesIn = (a: Axis, b: Axis) =>
   Int32Array.from({ length: a.size }, (_, at) => {
     const camera = a.start + ((at + 0.5) * a.length) / a.size
     const place = Math.floor(((camera - b.start) * b.size) / b.length)
-    const beyond = end < Number.POSITIVE_INFINITY && (camera < 0 || camera > end)
+    const beyond = [a, b].some(({ seen: [from, to] }) => camera < from || camera > to)
     return beyond || place < 0 || place >= b.size ? -1 : place
   })

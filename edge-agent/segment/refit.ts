@@ -1,7 +1,7 @@
 // A picture that was scaled for one model, scaled for another one: by a triangle filter as wide as the reduction, as everywhere.
 // What the first model did not see the second one does not see either.
 import { type ModelInput, modelRegion } from '../../deploy/bundle.ts'
-import { barGrey, fitGeometry } from '../../deploy/fit-geometry.ts'
+import { barGrey, fitGeometry, type Rectangle } from '../../deploy/fit-geometry.ts'
 import { seenOf, type View } from '../facts/view.ts'
 import type { Region } from '../wire.ts'
 
@@ -10,6 +10,8 @@ export interface Refitted {
   pixels: Uint8Array
   /** What it covers of the camera's picture. */
   region: Region
+  /** What of the picture it shows. */
+  seen: Region
 }
 
 /** `rgb`: [height, width, 3] of the view's size. */
@@ -45,7 +47,8 @@ export function refit(rgb: Uint8Array, view: View, input: ModelInput): Refitted 
     pixels.set(Uint8Array.from(line), 3 * ((target.y + row) * input.width + target.x))
   })
   const from = [x + left * wide, y + top * high] as const
-  return { pixels, region: [from[0] + region.x, from[1] + region.y, region.width, region.height] }
+  const placed = (part: Rectangle): Region => [from[0] + part.x, from[1] + part.y, part.width, part.height]
+  return { pixels, region: placed(region), seen: placed(source) }
 }
 
 /** Of which pixels, and with which shares that make 1, each of `size` new ones is made. */

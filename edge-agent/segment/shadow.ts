@@ -50,15 +50,21 @@ function comparer({ manifest, serve }: Model, against: Manifest) {
   const sameClasses = namesOf(against) === namesOf(manifest)
 
   return async ({ header, pixels: body }: ReceivedFrame): Promise<Compared> => {
-    const { made, cameraWidth, cameraHeight, region } = header as MadeHeader
+    const { made, cameraWidth, cameraHeight, region, seen } = header as MadeHeader
     const old = { pixels: body.subarray(0, pixelBytes), ids: body.subarray(pixelBytes) }
-    const view: View = { width: input.width, height: input.height, cameraWidth, cameraHeight, region }
-    const mine = sameInput ? { pixels: old.pixels, region } : refit(old.pixels, view, manifest.input)
+    const view: View = { width: input.width, height: input.height, cameraWidth, cameraHeight, region, seen }
+    const mine = sameInput ? { pixels: old.pixels, region, seen } : refit(old.pixels, view, manifest.input)
     const began = performance.now()
     // In a batch as large as the old one's, which takes less for a frame.
     const { masks, confidence } = await serve(Array.from({ length: made.batch }, () => mine.pixels))
     const inferMs = (performance.now() - began) / made.batch
-    const myView: View = { ...view, width: manifest.input.width, height: manifest.input.height, region: mine.region }
+    const myView: View = {
+      ...view,
+      width: manifest.input.width,
+      height: manifest.input.height,
+      region: mine.region,
+      seen: mine.seen,
+    }
     const strange = [strangeTo(manifest, mine.pixels, myView), strangeTo(against, old.pixels, view)] as const
     return {
       type: 'compared',
@@ -66,7 +72,6 @@ function comparer({ manifest, serve }: Model, against: Manifest) {
         { ...view, ids: old.ids, road: against.road },
         { ...myView, ids: masks, road: manifest.road },
         sameClasses,
-        { width: cameraWidth, height: cameraHeight },
       ),
       inferMs,
       oldInferMs: made.inferMs,

@@ -8,7 +8,7 @@ import type { Config } from '../settings/config.ts'
 import { Refused } from '../settings/refused.ts'
 import type { Inference } from '../supervise/inference.ts'
 import { residentMib } from '../supervise/supervise.ts'
-import type { CameraEvent, ModelComparison, ReleaseName } from '../wire.ts'
+import type { CameraEvent, ModelComparison, ReleaseName, Result } from '../wire.ts'
 import { type BesideRun, incomparable, runBeside } from './run-beside.ts'
 import type { Ending, Outcome, Slot, Store } from './store.ts'
 import type { Candidate, Trial, Updates } from './updates.ts'
@@ -25,13 +25,24 @@ export interface TrialSurroundings {
   log: Log
 }
 
+/** The trial of a whole agent, which also hears how its model does. */
+export interface LiveTrial extends Trial {
+  /** Masks are made by this bundle from now on. */
+  took(bundle: Bundle): void
+  mask(result: Result): void
+  /** A process of the bundle refused it, died or hung. Whether that is the trial's business. */
+  broke(bundle: Bundle, reason: string): boolean
+  settings(config: Config): void
+  stop(): Promise<void>
+}
+
 const lookEveryMs = 1000
 /** What the disk did not take is written again so often. */
 const writeEveryMs = 10_000
 
 const eventOf = { settled: 'model_settled', rolled_back: 'model_rolled_back', refused: 'model_refused' } as const
 
-export function openTrial(config: Config, around: TrialSurroundings): Trial {
+export function openTrial(config: Config, around: TrialSurroundings): LiveTrial {
   const { store, updates, inference, model, event, log } = around
   let { limits } = config.update
   const recent = recentMasks()

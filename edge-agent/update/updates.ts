@@ -5,7 +5,7 @@ import { mkdir, rm, statfs } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Bundle, type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
+import { type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
 import {
   type BundleRelease,
   type Envelope,
@@ -23,7 +23,7 @@ import { Refused } from '../settings/refused.ts'
 import type { State } from '../state.ts'
 import type { Inference } from '../supervise/inference.ts'
 import { version } from '../version.ts'
-import { type ReleaseName, type Result, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
+import { type ReleaseName, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
 import { download, fetchSmall, folderUrl, type Wanted } from './download.ts'
 import { makeImages } from './images.ts'
 import { makePush, type Push } from './push.ts'
@@ -48,13 +48,6 @@ export interface Trial {
   rollBack(reason: string): Promise<void>
   /** Forgets a candidate that was not switched to. */
   drop(): void
-  /** Masks are made by this bundle from now on. */
-  took(bundle: Bundle): void
-  mask(result: Result): void
-  /** A process of the bundle refused it, died or hung. Whether that is the trial's business. */
-  broke(bundle: Bundle, reason: string): boolean
-  settings(config: Config): void
-  stop(): Promise<void>
 }
 
 export interface Updates extends Push {
@@ -71,7 +64,7 @@ export interface Updates extends Push {
   begin(trial: Trial, inference: Pick<Inference, 'tensorflow'>): void
   /** How the trial goes, and which model runs since. */
   report(progress: Progress): void
-  runs(slot: Slot): void
+  runs(slot: Slot | undefined): void
   /** Removes what no model needs any more, unless something arrives: then that is done when it is here. */
   tidy(): void
   settings(config: Config): void
@@ -461,7 +454,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     report,
     tidy,
     runs(slot) {
-      model = { slot, name: slot.name }
+      model = { slot, name: slot?.name ?? running.name }
       for (const changed of listeners) changed()
     },
     settings(changed) {

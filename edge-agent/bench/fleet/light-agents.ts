@@ -56,7 +56,7 @@ async function startAgent(device: string, orders: Orders): Promise<LightAgent> {
   const outbox = openOutbox(state.folder, config.outbox, log)
   const nothing = { overlay: () => Promise.reject(new Error('no picture is painted here')) }
   const mqtt = connectMqtt(config, { own: undefined, outbox, state, painter: nothing, updates, log, setEnabled() {} })
-  updates.begin(playedTrial(device, orders, store, updates), { tensorflow: () => '2.21.0' })
+  updates.begin(playedTrial(device, orders, bundle.manifest.name, store, updates), { tensorflow: () => '2.21.0' })
   mqtt.status({ version: wireVersion, camera: 'front', state: 'online', since_us: Date.now() * 1000, reason: '' })
   const began = Date.now()
   const stats = setInterval(() => mqtt.stats(statsOf(device, bundle.manifest.name, began, mqtt.counts())), 10_000)
@@ -73,7 +73,7 @@ async function startAgent(device: string, orders: Orders): Promise<LightAgent> {
 }
 
 /** The steps that a model goes through on a device, without a model. */
-function playedTrial(device: string, { failing, trialMs }: Orders, store: Store, updates: Updates): Trial {
+function playedTrial(device: string, { failing, trialMs }: Orders, first: string, store: Store, updates: Updates): Trial {
   let going = new AbortController()
   const rest = () => delay(trialMs / 2, undefined, { signal: going.signal })
   return {
@@ -82,7 +82,7 @@ function playedTrial(device: string, { failing, trialMs }: Orders, store: Store,
       const steps = async () => {
         updates.report({ state: 'shadow', release })
         await rest()
-        store.switchTo(slot)
+        store.switchTo(slot, first, {})
         updates.runs(slot)
         updates.report({ state: 'trial', release })
         await rest()
@@ -96,7 +96,7 @@ function playedTrial(device: string, { failing, trialMs }: Orders, store: Store,
     },
     switchNow() {},
     drop: () => going.abort(),
-    rollBack(reason) {
+    async rollBack(reason) {
       going.abort()
       const { current } = store.kept()
       const release = { id: current?.release ?? '', name: current?.name ?? '', kind: 'bundle' } as const
