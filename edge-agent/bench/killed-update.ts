@@ -44,7 +44,7 @@ export interface KilledUpdates {
 
 const device = 'killed'
 const topic = updateTopics('roadmask', device)
-const patienceMs = 120_000
+const patienceMs = 600_000
 /** How a release ends. */
 const ends = ['settled', 'rolled_back', 'refused']
 

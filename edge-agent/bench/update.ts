@@ -26,6 +26,7 @@ async function main(args: string[]) {
   if (values.only && !/^\d+-\d+$/.test(values.only))
     throw new Error(`--only: expected steps such as 10-20, found ${values.only}`)
   const bundle = values.bundle ?? demoBundle
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)) // takes the agent along
   const work = await mkdtemp(join(tmpdir(), 'roadmask-'))
   const updates = await prepareKilledUpdates(bundle, await renamedBundle(bundle, join(work, 'next'), 'next'))
   try {
