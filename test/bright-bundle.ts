@@ -5,6 +5,13 @@ import { type Manifest, type ModelInput, writeBundle } from '../deploy/bundle.ts
 import { Graph, savedModel } from '../trainer/graph/graph.ts'
 import { signInference } from '../trainer/model/export.ts'
 
+/** A number that takes time. */
+function waste(from: tf.Tensor, products: number): tf.Tensor {
+  let product = tf.mul(tf.ones([1024, 1024]), from) as tf.Tensor2D
+  for (let i = 0; i < products; i++) product = tf.div(tf.matMul(product, product), 1e6)
+  return tf.mean(product)
+}
+
 /** Writes the bundle into `dir`, which must not exist, and returns its input. */
 export async function writeBrightBundle(
   dir: string,
@@ -40,10 +47,8 @@ export async function writeBrightBundle(
   const graph = new Graph({ dynamicBatch: true })
   signInference(graph, { ...input, classes: 2 }, (pictures) => {
     const grey = tf.mean(tf.cast(pictures, 'float32'), 3, true)
-    let waste = tf.mul(tf.ones([1024, 1024]), tf.mean(grey)) as tf.Tensor2D
-    for (let i = 0; i < products; i++) waste = tf.div(tf.matMul(waste, waste), 1e6)
-    const nothing = products ? tf.mul(tf.mean(waste), 1e-30) : 0
-    const road = tf.add(tf.div(tf.sub(grey, threshold), 8), nothing)
+    const quick = tf.div(tf.sub(grey, threshold), 8)
+    const road = products ? tf.add(quick, tf.mul(waste(tf.mean(grey), products), 1e-30)) : quick
     const logits = tf.concat([tf.zerosLike(road), road], 3) as tf.Tensor4D
     return { logits: () => logits }
   })

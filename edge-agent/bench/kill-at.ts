@@ -1,11 +1,12 @@
 // Loaded into an agent ahead of its program (node --import): ends it with SIGKILL just before one of the steps by which it changes
-// what is on disk of models. KILL_AT counts them from 1; 0 ends nothing. Every step is written to KILL_LOG, one a line.
+// what is on disk of models. KILL_AT is its number, from 1 on, or a regular expression that fits its line in KILL_LOG.
 import fs from 'node:fs'
 import fsp, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { relative } from 'node:path'
 
 const { KILL_AT, KILL_LOG, KILL_BELOW } = process.env as Record<string, string>
+const pattern = /^\d*$/.test(KILL_AT!) ? undefined : KILL_AT
 const models = `${KILL_BELOW}/models`
 const notes = `${KILL_BELOW}/update.json`
 const append = fs.appendFileSync
@@ -28,8 +29,9 @@ function step(what: string, path: unknown, more = '') {
   else if (text === KILL_BELOW && what === 'fsync' && afterNotes) afterNotes = false
   else if (!own) return
   count++
-  append(KILL_LOG!, `${JSON.stringify({ step: count, what, path: relative(KILL_BELOW!, text) || '.', more })}\n`)
-  if (count === Number(KILL_AT)) process.kill(process.pid, 'SIGKILL')
+  const line = JSON.stringify({ step: count, what, path: relative(KILL_BELOW!, text) || '.', more })
+  append(KILL_LOG!, `${line}\n`)
+  if (count === Number(KILL_AT) || (pattern && new RegExp(pattern).test(line))) process.kill(process.pid, 'SIGKILL')
 }
 
 /** What update.json says, in short: which model runs, ran before, waits, and what is known of it. */

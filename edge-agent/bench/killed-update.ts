@@ -37,8 +37,11 @@ export interface Killed {
 export interface KilledUpdates {
   /** All steps of an update that goes well and is taken back by hand. */
   steps(): Promise<Step[]>
-  /** Kills an agent just before a step, and starts it again. Throws where what it starts with is not whole. */
-  killedAt(step: number): Promise<Killed>
+  /**
+   * Kills an agent just before a step, and starts it again. The step is its number, or a regular expression that fits what
+   * kill-at.ts writes of it. Throws where what it starts with is not whole.
+   */
+  killedAt(step: number | RegExp): Promise<Killed>
   close(): Promise<void>
 }
 
@@ -67,7 +70,7 @@ export async function prepareKilledUpdates(
   const names = await Promise.all([old, candidate].map(async (bundle) => (await openBundle(bundle)).manifest.name))
 
   /** An agent that is offered the model as soon as it listens, as by a retained message. */
-  async function start(state: string, killAt: number) {
+  async function start(state: string, killAt: number | RegExp) {
     const log = join(dir, 'steps.log')
     await rm(log, { force: true })
     const file = join(dir, 'agent.yaml')
@@ -89,7 +92,12 @@ export async function prepareKilledUpdates(
     const program = join(build, 'edge-agent/main.js')
     const agent = spawn(process.execPath, ['--enable-source-maps', '--import', preload, program, '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...Object.fromEntries(kept), KILL_AT: String(killAt), KILL_LOG: log, KILL_BELOW: state },
+      env: {
+        ...Object.fromEntries(kept),
+        KILL_AT: typeof killAt === 'number' ? String(killAt) : killAt.source,
+        KILL_LOG: log,
+        KILL_BELOW: state,
+      },
     })
     const kill = () => void agent.kill('SIGKILL')
     process.once('exit', kill)
@@ -106,7 +114,7 @@ export async function prepareKilledUpdates(
   }
 
   /** Through to its end, and back to the old model; or until it is killed. */
-  async function run(state: string, killAt: number): Promise<Step[]> {
+  async function run(state: string, killAt: number | RegExp): Promise<Step[]> {
     const started = await start(state, killAt)
     await offered(started)
     await until(started.agent, started.page, ({ state }) => state === 'settled')
@@ -128,7 +136,7 @@ export async function prepareKilledUpdates(
     async killedAt(step) {
       const state = stateDir(await mkdtemp(join(dir, 'run-')))
       const steps = await run(state, step)
-      const last = steps.find((one) => one.step === step)
+      const last = typeof step === 'number' ? steps.find((one) => one.step === step) : steps.at(-1)
       const started = await start(state, 0)
       const first = (await until(started.agent, started.page, () => true))!
       if (!names.includes(first.model.name))
