@@ -64,7 +64,7 @@ export interface Updates extends Push {
   begin(trial: Trial, inference: Pick<Inference, 'tensorflow'>): void
   /** How the trial goes, and which model runs since. */
   report(progress: Progress): void
-  runs(slot: Slot | undefined): void
+  runs(slot: Slot): void
   /** Removes what no model needs any more, unless something arrives: then that is done when it is here. */
   tidy(): void
   settings(config: Config): void
@@ -454,7 +454,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     report,
     tidy,
     runs(slot) {
-      model = { slot, name: slot?.name ?? running.name }
+      model = { slot, name: slot.name }
       for (const changed of listeners) changed()
     },
     settings(changed) {

@@ -142,7 +142,7 @@ describe('refused with what was measured, the limit, and where it stands', () =>
 test('one that is slow runs beside the old one and does not slow it down', async () => {
   await expect.poll(() => newest(), wait).toBeDefined()
   const before = newest()!
-  await offer('slow', { products: 4 })
+  await offer('slow', { products: 3 })
   await reached('slow', 'refused')
   expect(state()?.reason).toMatch(/a frame takes .* times as long.*"update.limits.max_latency_ratio" is 8/)
   const after = newest()!

@@ -98,10 +98,10 @@ function playedTrial(device: string, { failing, trialMs }: Orders, first: string
     drop: () => going.abort(),
     async rollBack(reason) {
       going.abort()
-      const { current } = store.kept()
+      const { current, previous } = store.kept()
       const release = { id: current?.release ?? '', name: current?.name ?? '', kind: 'bundle' } as const
       store.goBack({ release, reason })
-      updates.runs(store.kept().current)
+      updates.runs(previous!)
       updates.report({ state: 'rolled_back', release, reason })
     },
   }
