@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs-node-gpu'
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../../trainer/graph/graph.ts'
 import { record, toTensor } from '../../../trainer/graph/recorder.ts'
+import { openTraining } from '../../../trainer/graph/training.ts'
+import { manyChannels } from '../../../trainer/graph/winograd.ts'
 import { difference, normal, recorded, withGradients } from './recorded.ts'
 
 type Case = [padding: 'same' | 'valid', x: number[], filter: number[]]
@@ -40,6 +42,42 @@ describe('a convolution as minimal filtering', () => {
     // Picture, filter and output; gradient for the input, and out; gradient for the filter, and out.
     expect(ops.filter((op) => op === 'MatMul')).toHaveLength(7)
     expect(ops).not.toContain('Conv2D')
+  })
+
+  it('trains as eager tfjs does, and goes on bit for bit from what was read', async () => {
+    const [shape, filter] = [
+      [2, 6, 10, manyChannels],
+      [3, 3, manyChannels, manyChannels],
+    ] as const
+    const rate = 10
+    const [x, y] = [normal([...shape], 1), normal([...shape], 2)]
+    const kernel = tf.variable(tf.mul(normal([...filter], 3), 0.03)) as tf.Variable<tf.Rank.R4>
+    const loss = (x: tf.Tensor, y: tf.Tensor) =>
+      tf.mean(tf.squaredDifference(tf.relu(tf.conv2d(x as tf.Tensor4D, kernel, 1, 'same')), y)) as tf.Scalar
+    const open = () =>
+      openTraining({
+        variables: new Map([['kernel', kernel]]),
+        trainable: () => true,
+        inputs: { x: { shape: [...shape], dtype: 'float32' }, y: { shape: [...shape], dtype: 'float32' } },
+        loss: ({ x, y }) => loss(x!, y!),
+        evaluate: ({ x }) => ({ x: x! }),
+        optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: 0, clipNorm: 0 },
+      })
+    const [whole, resumed] = [await open(), await open()]
+    const momentum = tf.train.momentum(rate, 0.9)
+    const losses: number[] = []
+    for (let step = 1; step <= 4; step++) {
+      if (step === 3) resumed.write(whole.read())
+      const found = whole.step({ x, y }, rate, step)
+      if (step >= 3) expect(resumed.step({ x, y }, rate, step)).toBe(found)
+      const expected = momentum.minimize(() => loss(x, y), true)!.dataSync()[0]!
+      expect(Math.abs(found / expected - 1)).toBeLessThan(1e-5)
+      losses.push(found)
+    }
+    expect(losses[3]!).toBeLessThan(0.95 * losses[0]!)
+    expect(resumed.read()).toEqual(whole.read())
+    whole.close()
+    resumed.close()
   })
 
   it.each([
