@@ -322,5 +322,6 @@ process.on('message', (message: ToCamera) => {
   if (message.type === 'want-picture') wanted = true
   if (message.type === 'stop') end()
 })
-process.on('disconnect', end) // main has died
+// Main has died. Stopping may hang in GStreamer, and nobody is there to make it end: the system takes the camera back.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}) // main decides, also on Ctrl-C
