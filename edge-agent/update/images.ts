@@ -7,8 +7,8 @@ import type { Envelope, Release } from '../../deploy/release.ts'
 import type { Log } from '../log.ts'
 import type { State } from '../state.ts'
 import type { ReleaseName } from '../wire.ts'
+import type { Progress } from './progress.ts'
 import type { Store } from './store.ts'
-import type { Progress } from './updates.ts'
 
 const Answer = z.object({
   image: z.string(),

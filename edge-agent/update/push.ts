@@ -3,9 +3,10 @@
 import { open, rm } from 'node:fs/promises'
 import type { Manifest } from '../../deploy/bundle.ts'
 import { Refused } from '../settings/refused.ts'
+import { type Arrived, type Offer, wantedOf } from './arrival.ts'
 import { keepWhole, longestManifest, type Wanted } from './download.ts'
+import type { Progress } from './progress.ts'
 import { sizeOf } from './store.ts'
-import type { Offer, Progress } from './updates.ts'
 
 /** Of a file at once: on a slow link it must arrive before the server's patience ends. */
 export const longestPiece = 1024 * 1024
@@ -30,11 +31,11 @@ interface Surroundings {
   active(): Offer | undefined
   pathOf(offer: Offer, file: Wanted): string
   report(progress: Progress): void
-  complete(offer: Offer, manifest: Manifest, manifestBytes: Uint8Array): Promise<void>
+  complete(offer: Offer, arrived: Arrived): Promise<void>
 }
 
 export function makePush({ take, active, pathOf, report, complete }: Surroundings): Push {
-  let pushed: { offer: Offer; manifest: Manifest; manifestBytes: Uint8Array; files: Wanted[] } | undefined
+  let pushed: { offer: Offer; arrived: Arrived; files: Wanted[] } | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   const partOf = async (file: Wanted): Promise<Part> => {
@@ -83,9 +84,9 @@ export function makePush({ take, active, pathOf, report, complete }: Surrounding
     if (from + bytes.length === file.bytes) await keepWhole(file, path)
     const parts = await say()
     if (parts.every(({ have, bytes }) => have === bytes)) {
-      const { offer, manifest, manifestBytes } = pushed
+      const { offer, arrived } = pushed
       pushed = undefined
-      await complete(offer, manifest, manifestBytes)
+      await complete(offer, arrived)
       return { sha256, bytes: file.bytes, have: file.bytes }
     }
     return partOf(file)
@@ -95,15 +96,13 @@ export function makePush({ take, active, pathOf, report, complete }: Surrounding
     offer: (release, manifestBytes) =>
       inTurn(async () => {
         const { offer, manifest } = await take(release, manifestBytes)
-        const known = new Map(
-          Object.entries(manifest.files).map(([file, { bytes, sha256 }]) => [sha256, { file, bytes, sha256 }]),
-        )
-        pushed = { offer, manifest, manifestBytes, files: [...known.values()] }
+        const arrived = { manifest, manifestBytes }
+        pushed = { offer, arrived, files: wantedOf(manifest) }
         const parts = await say()
         const wanted = parts.filter(({ have, bytes }) => have !== bytes)
         if (wanted.length === 0) {
           pushed = undefined
-          await complete(offer, manifest, manifestBytes)
+          await complete(offer, arrived)
         }
         return { id: offer.id, wanted }
       }),

@@ -4,12 +4,13 @@
 import { existsSync } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Bundle, type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
-import { type BundleRelease, type Envelope, releaseFile } from '../../deploy/release.ts'
+import { type Bundle, manifestFile, openBundle } from '../../deploy/bundle.ts'
+import { type BundleRelease, releaseFile } from '../../deploy/release.ts'
 import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
 import { type State, syncFolder } from '../state.ts'
 import type { ModelComparison, ReleaseName, RunningModel, UpdateState } from '../wire.ts'
+import type { Arrived, Offer } from './arrival.ts'
 import type { Pace } from './watch.ts'
 
 /** A model on disk. */
@@ -17,6 +18,9 @@ export interface Slot extends RunningModel {
   /** Its folder below models/; empty for the bundle that the config names. */
   folder: string
 }
+
+/** The release that it came by. */
+export const releaseOf = (slot: Slot): ReleaseName => ({ id: slot.release ?? '', name: slot.name, kind: 'bundle' })
 
 /** How the last release ended. */
 export interface Outcome {
@@ -67,8 +71,10 @@ export interface Store {
   dirOf(slot: Slot | undefined): string
   /** Where the files of a release gather, each under its hash. */
   incoming(release: BundleRelease): string
+  /** Where a release lies once it is whole. */
+  slotOf(offer: Pick<Offer, 'id' | 'release'>): Slot
   /** Makes a bundle of what has gathered, whole or not at all. */
-  assemble(arrived: Arrived): Promise<Slot>
+  assemble(offer: Pick<Offer, 'id' | 'release' | 'envelope'>, arrived: Arrived): Promise<Slot>
   /** Removes what nothing needs: all but the models that run, ran before and wait, and what gathers for `keep`. */
   tidy(keep?: BundleRelease): Promise<void>
   /** Puts the model that waits in the place of the current one, which has this name, on trial. */
@@ -86,16 +92,8 @@ export interface Store {
 /** How a release ends. */
 export type Ending = Omit<Outcome, 'state' | 'since_us' | 'told'>
 
-export interface Arrived {
-  id: string
-  release: BundleRelease
-  envelope: Envelope
-  manifest: Manifest
-  manifestBytes: Uint8Array
-}
-
 /** An agent that ends so often within a trial is taken for the model's fault. */
-export const mostStarts = 2
+const mostStarts = 2
 const mostDone = 50
 /** A manifest's hash, shortened to name a folder. */
 const folderLength = 16
@@ -115,6 +113,12 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
   const dirOf = (slot: Slot | undefined) => (slot?.folder ? join(folder, slot.folder) : config.bundle)
   const folderOf = ({ manifest_sha256 }: BundleRelease) => manifest_sha256.slice(0, folderLength)
   const incoming = (release: BundleRelease) => join(folder, 'incoming', folderOf(release))
+  const slotOf: Store['slotOf'] = ({ id, release }) => ({
+    folder: folderOf(release),
+    name: release.name,
+    release: id,
+    released: release.released,
+  })
   const done = (id: string) => [...kept.done.filter((known) => known !== id), id]
 
   const ended = (state: Outcome['state'], ending: Ending) => ({
@@ -137,8 +141,9 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
     change,
     dirOf,
     incoming,
-    async assemble({ id, release, envelope, manifest, manifestBytes }) {
-      const slot: Slot = { folder: folderOf(release), name: manifest.name, release: id, released: release.released }
+    slotOf,
+    async assemble({ id, release, envelope }, { manifest, manifestBytes }) {
+      const slot = { ...slotOf({ id, release }), name: manifest.name }
       const whole = dirOf(slot)
       const made = `${whole}.new`
       await rm(made, { recursive: true, force: true })
@@ -188,11 +193,10 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
       }
       if (kept.trial && kept.current) {
         const { current, trial } = kept
-        const release = { id: current.release ?? '', name: current.name, kind: 'bundle' } as const
         const reason = `the agent was started ${trial.starts + 1} times while it was on trial`
         if (trial.starts >= mostStarts) {
           log.error(`model ${current.name} is taken back: ${reason}`)
-          goBack({ release, reason })
+          goBack({ release: releaseOf(current), reason })
         } else change({ trial: { ...trial, starts: trial.starts + 1 } })
       }
       for (const slot of [kept.current, kept.previous]) {
@@ -201,8 +205,7 @@ export function openStore(state: State, config: Pick<Config, 'bundle'>, log: Log
           return { bundle: await openBundle(dirOf(slot)), slot }
         } catch (error) {
           log.error(`model ${slot.name} does not open, and the one before it is used: ${(error as Error).message}`)
-          const release = { id: slot.release ?? '', name: slot.name, kind: 'bundle' } as const
-          if (slot === kept.current) goBack({ release, reason: (error as Error).message })
+          if (slot === kept.current) goBack({ release: releaseOf(slot), reason: (error as Error).message })
         }
       }
       return { bundle: await openBundle(config.bundle), slot: undefined }

@@ -10,7 +10,7 @@ import type { Inference } from '../supervise/inference.ts'
 import { residentMib } from '../supervise/supervise.ts'
 import type { CameraEvent, ModelComparison, ReleaseName, Result } from '../wire.ts'
 import { type BesideRun, incomparable, runBeside } from './run-beside.ts'
-import type { Ending, Outcome, Slot, Store } from './store.ts'
+import { type Ending, type Outcome, releaseOf, type Slot, type Store } from './store.ts'
 import type { Candidate, Trial, Updates } from './updates.ts'
 import { beyondTrial, recentMasks } from './watch.ts'
 
@@ -59,7 +59,6 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
   let again: NodeJS.Timeout | undefined
 
   const isAt = (slot: Slot | undefined, bundle: Bundle) => slot !== undefined && store.dirOf(slot) === bundle.dir
-  const nameOf = (slot: Slot): ReleaseName => ({ id: slot.release ?? '', name: slot.name, kind: 'bundle' })
   const onTrial = (bundle: Bundle) => store.kept().trial !== undefined && isAt(store.kept().current, bundle)
 
   /** Now, or as soon as the disk takes it. */
@@ -170,7 +169,7 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
     tookMs ??= performance.now()
     const { comparison } = trial
     const reason = `it stays once it has kept within the limits for ${limits.trial_seconds} s`
-    updates.report({ state: 'trial', release: nameOf(slot), ...(comparison && { comparison }), reason })
+    updates.report({ state: 'trial', release: releaseOf(slot), ...(comparison && { comparison }), reason })
     tell()
   }
 
@@ -182,11 +181,11 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
     if (tookMs === undefined || leaving) return
     const now = isAt(current, model.bundle()) ? recent.pace() : undefined
     const fault = beyondTrial({ now, before: trial.pace, memoryMib, errors, lastError }, limits)
-    if (fault) return leave(fault).catch((error: Error) => stay(nameOf(current), `${fault}. ${error.message}`))
+    if (fault) return leave(fault).catch((error: Error) => stay(releaseOf(current), `${fault}. ${error.message}`))
     if (performance.now() - tookMs < 1000 * limits.trial_seconds || !now) return
     tookMs = undefined
     const { comparison } = trial
-    finish('settled', { release: nameOf(current), ...(comparison && { comparison }) }, store.settle)
+    finish('settled', { release: releaseOf(current), ...(comparison && { comparison }) }, store.settle)
     next()
   }
 
@@ -208,7 +207,7 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
       })
       tookMs = undefined
       const comparison = trial?.comparison
-      finish('rolled_back', { release: nameOf(current!), reason, ...(comparison && { comparison }) }, store.goBack)
+      finish('rolled_back', { release: releaseOf(current!), reason, ...(comparison && { comparison }) }, store.goBack)
       inference.use(bundle)
       next()
     } finally {

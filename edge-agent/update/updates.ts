@@ -1,22 +1,9 @@
 // New models over the air: what is offered by MQTT or pushed over HTTP is verified, fetched, checked whole and handed to the trial.
 // Whatever does not fit is refused with the reason, and nothing changes. deploy/README.md tells it from a person's side.
 
-import { mkdir, rm, statfs } from 'node:fs/promises'
-import { totalmem } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Manifest, manifestFile, openBundle } from '../../deploy/bundle.ts'
-import {
-  type BundleRelease,
-  type Envelope,
-  expectAble,
-  manifestOf,
-  type Release,
-  ReleaseRefused,
-  readEnvelope,
-  verifyRelease,
-} from '../../deploy/release.ts'
-import { readTrusted } from '../../deploy/ship/trust.ts'
+import { manifestOf, type Release, ReleaseRefused } from '../../deploy/release.ts'
 import type { Log } from '../log.ts'
 import type { Config } from '../settings/config.ts'
 import { Refused } from '../settings/refused.ts'
@@ -24,10 +11,12 @@ import type { State } from '../state.ts'
 import type { Inference } from '../supervise/inference.ts'
 import { version } from '../version.ts'
 import { type ReleaseName, type UpdateState, type UpdateWish, updateTopics, wireVersion } from '../wire.ts'
-import { download, fetchSmall, folderUrl, type Wanted } from './download.ts'
+import { type Arrived, makeArrival, type Offer } from './arrival.ts'
 import { makeImages } from './images.ts'
+import { type Progress, startTelling } from './progress.ts'
 import { makePush, type Push } from './push.ts'
-import { nowMicros, type Slot, type Store, sizeOf } from './store.ts'
+import { releaseOf, type Slot, type Store } from './store.ts'
+import { nameOf, noKeys, type Verified, verify } from './verify.ts'
 
 /** A bundle that was verified and is whole on disk. */
 export interface Candidate {
@@ -35,9 +24,6 @@ export interface Candidate {
   release: ReleaseName
   dir: string
 }
-
-/** How a release gets on, for the state that others see. */
-export type Progress = Pick<UpdateState, 'state' | 'release' | 'progress' | 'comparison' | 'reason'>
 
 /** What becomes of a candidate: it runs beside the model of now, takes its place, and is watched. */
 export interface Trial {
@@ -79,23 +65,10 @@ export interface UpdateSurroundings {
   log: Log
 }
 
-/** An offer that was taken and is not yet a candidate. */
-export interface Offer {
-  id: string
-  name: ReleaseName
-  release: BundleRelease
-  envelope: Envelope
-  stop: AbortController
-}
-
-const noKeys = 'This device takes no releases: "update.keys" names no trusted keys'
 /** Retained offers come one by one after a connection: they are looked at together. */
 const gatherMs = 500
-const tellEveryMs = 1000
 const mostTopics = 50
 const longestWish = 128 * 1024
-/** Stays free for what the agent writes besides. */
-const reserveBytes = 8 * 1024 * 1024
 const retryMs = (failures: number) => Math.min(15 * 60_000, 2000 * 2 ** failures)
 
 export function openUpdates(config: Config, { store, state, running, log }: UpdateSurroundings): Updates {
@@ -108,75 +81,30 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
   let trial: Trial | undefined
   let tensorflow: () => string | undefined = () => undefined
   let offer: Offer | undefined
-  let saidMs = 0
   let timer: NodeJS.Timeout | undefined
-  let telling: NodeJS.Timeout | undefined
   let stopped = false
   const { outcome } = store.kept()
   const { told: _, ...ended } = outcome ?? { told: true }
-  let now: Progress & { since_us: number } = {
-    state: 'idle',
-    ...(!settings.keys && { reason: noKeys }),
-    since_us: nowMicros(),
-    ...ended,
+  const told = () => {
+    for (const changed of listeners) changed()
   }
-
-  function report(progress: Progress) {
-    const same = progress.state === now.state && progress.release?.id === now.release?.id
-    now = { ...progress, since_us: same ? now.since_us : nowMicros() }
-    if (!same) {
-      const { state: status, reason, release } = progress
-      const text = `model ${release?.name ?? ''}: ${status.replace('_', ' ')}${reason ? `: ${reason}` : ''}`
-      if (status === 'refused' || status === 'failed' || status === 'rolled_back') log.warn({ release: release?.id }, text)
-      else log.info({ release: release?.id }, text)
-    }
-    clearTimeout(telling)
-    const tell = () => {
-      saidMs = performance.now()
-      for (const changed of listeners) changed()
-    }
-    // Progress is not worth a message for each piece.
-    if (same) telling = setTimeout(tell, Math.max(0, tellEveryMs - (performance.now() - saidMs)))
-    else tell()
-  }
-
-  /** What the release is, where this device takes it. Throws `ReleaseRefused`. */
-  async function verified(json: unknown): Promise<{ envelope: Envelope; release: Release; id: string }> {
-    const { envelope } = readEnvelope(json)
-    if (!settings.keys) throw new ReleaseRefused(noKeys)
-    const keys = await readTrusted(settings.keys).catch((error: Error) => {
-      throw new ReleaseRefused(error.message, { cause: error })
-    })
-    const accepted = store.kept().accepted
-    // A clock that a restart set back makes no key young again.
-    const nowMs = Math.max(Date.now(), ...Object.values(accepted).map((time) => Date.parse(time)))
-    const { release, id } = verifyRelease(envelope, keys, nowMs)
-    const newest = accepted[release.kind]
-    if (newest && Date.parse(release.released) <= Date.parse(newest) && !isKnown(id))
-      throw new ReleaseRefused(
-        `It was signed at ${release.released}, not after the newest that this device accepted (${newest}). Sign it again to go back to it`,
-      )
-    const found = tensorflow()
-    if (release.kind === 'bundle' && release.needs.tensorflow && !found)
-      throw new Error('The model that runs has not yet said which TensorFlow it has')
-    expectAble(release, {
-      agent: version,
-      memory_mib: Math.round(totalmem() / 2 ** 20),
-      ...(found && { tensorflow: found }),
-    })
-    return { envelope, release, id }
-  }
+  const telling = startTelling({ state: 'idle', ...(!settings.keys && { reason: noKeys }), ...ended }, log, told)
+  const { report } = telling
+  const kibPerSecond = () => settings.download_kib_per_second
+  const arrival = makeArrival({ store, folder: state.folder, kibPerSecond, report })
+  const images = makeImages({ store, state, log, report })
 
   /** Whether it runs, waits, is fetched or has ended here. */
   const isKnown = (id: string) => {
     const { current, pending, done } = store.kept()
     return id === offer?.id || id === current?.release || id === pending?.release || done.includes(id) || images.wanted() === id
   }
-  const images = makeImages({ store, state, log, report })
+  const verified = (json: unknown): Promise<Verified> =>
+    verify(json, { keys: settings.keys, accepted: store.kept().accepted, tensorflow: tensorflow(), isKnown })
 
   /** Looks at all that is offered and takes the newest. */
   async function decide() {
-    const good: { envelope: Envelope; release: Release; id: string; url: string | undefined }[] = []
+    const good: (Verified & { url: string | undefined })[] = []
     let bad: { release: ReleaseName | undefined; error: Error } | undefined
     for (const { release: json, url } of offered.values())
       await verified(json).then(
@@ -224,12 +152,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     const { signal } = mine.stop
     for (let failures = 0; !signal.aborted; failures++) {
       try {
-        report({ state: 'verifying', release: mine.name })
-        const folder = folderUrl(url)
-        const manifestBytes = await fetchSmall(manifestFile, { folder, signal })
-        const manifest = manifestOf(mine.release, manifestBytes)
-        await fetchFiles(mine, folder, manifest)
-        return await complete(mine, manifest, manifestBytes)
+        return await complete(mine, await arrival.fetch(mine, url))
       } catch (error) {
         if (signal.aborted) return
         await letGo(mine, error as Error)
@@ -245,63 +168,9 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     }
   }
 
-  async function fetchFiles(mine: Offer, folder: URL, manifest: Manifest) {
-    const missing = await prepare(mine, manifest)
-    const of = mine.release.bytes
-    let bytes = of - missing.reduce((sum, file) => sum + file.bytes, 0)
-    for (const file of missing) bytes += await sizeOf(`${pathOf(mine, file)}.part`)
-    const say = () => report({ state: 'downloading', release: mine.name, progress: { bytes, of } })
-    say()
-    for (const file of missing)
-      await download(file, pathOf(mine, file), {
-        folder,
-        signal: mine.stop.signal,
-        kibPerSecond: () => settings.download_kib_per_second,
-        arrived(more) {
-          bytes += more
-          say()
-        },
-      })
-  }
-
-  /** Makes place for an offer; which of its files are not here yet. Throws where there is no room. */
-  async function prepare(mine: Offer, manifest: Manifest): Promise<Wanted[]> {
-    await store.tidy(mine.release)
-    if (await isWhole(mine)) return []
-    const files = Object.entries(manifest.files).map(([file, { bytes, sha256 }]) => ({ file, bytes, sha256 }))
-    const missing: Wanted[] = []
-    let room = reserveBytes
-    for (const file of files) {
-      if (missing.some(({ sha256 }) => sha256 === file.sha256)) continue // the same file under two names
-      if ((await sizeOf(pathOf(mine, file))) === file.bytes && file.bytes > 0) continue
-      missing.push(file)
-      room += file.bytes - (await sizeOf(`${pathOf(mine, file)}.part`))
-    }
-    const { bavail, bsize } = await statfs(state.folder)
-    if (missing.length && bavail * bsize < room)
-      throw new Error(`The disk has ${mib(bavail * bsize)} MiB free, and ${mib(room)} are needed`)
-    await mkdir(store.incoming(mine.release), { recursive: true, mode: 0o700 })
-    return missing
-  }
-  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
-  const pathOf = ({ release }: Offer, { sha256 }: Wanted) => join(store.incoming(release), sha256)
-  const slotOf = ({ id, release }: Offer): Slot => ({
-    folder: release.manifest_sha256.slice(0, 16),
-    name: release.name,
-    release: id,
-    released: release.released,
-  })
-  /** As where an old model is signed again. */
-  const isWhole = (mine: Offer) =>
-    openBundle(store.dirOf(slotOf(mine))).then(
-      () => true,
-      () => false,
-    )
-
   /** All is here: makes a bundle of it, remembers it and hands it over. */
-  async function complete(mine: Offer, manifest: Manifest, manifestBytes: Uint8Array) {
-    const slot = (await isWhole(mine)) ? slotOf(mine) : await store.assemble({ ...mine, manifest, manifestBytes })
-    await openBundle(store.dirOf(slot))
+  async function complete(mine: Offer, arrived: Arrived) {
+    const slot = await arrival.assemble(mine, arrived)
     if (mine.stop.signal.aborted) return
     const { accepted } = store.kept()
     trial?.drop()
@@ -312,8 +181,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
   }
 
   function handOver(slot: Slot) {
-    const release: ReleaseName = { id: slot.release ?? '', name: slot.name, kind: 'bundle' }
-    trial?.candidate({ slot, release, dir: store.dirOf(slot) })
+    trial?.candidate({ slot, release: releaseOf(slot), dir: store.dirOf(slot) })
   }
 
   /** What is refused, or has no place, leaves nothing; what broke off may go on. */
@@ -396,7 +264,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
       const mine = take({ id, release, envelope }, async () => {})
       pushed.clear()
       pushed.add(envelope.payload)
-      await prepare(mine, manifest).catch((error: Error) => {
+      await arrival.prepare(mine, manifest).catch((error: Error) => {
         if (offer === mine) offer = undefined
         refused(mine.name, error)
         throw new Refused(409, error.message, { cause: error })
@@ -404,10 +272,10 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
       return { offer: mine, manifest }
     },
     active: () => offer,
-    pathOf,
+    pathOf: arrival.pathOf,
     report,
-    complete: (mine, manifest, bytes) =>
-      complete(mine, manifest, bytes).catch(async (error: Error) => {
+    complete: (mine, arrived) =>
+      complete(mine, arrived).catch(async (error: Error) => {
         await letGo(mine, error)
         if (offer === mine) refused(mine.name, error)
         throw error
@@ -433,7 +301,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
           ...(slot?.released && { released: slot.released }),
         },
         ...(previous && { previous: before as UpdateState['model'] }),
-        ...now,
+        ...telling.now(),
       }
     },
     onChange: (changed) => void listeners.push(changed),
@@ -455,7 +323,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     tidy,
     runs(slot) {
       model = { slot, name: slot.name }
-      for (const changed of listeners) changed()
+      told()
     },
     settings(changed) {
       settings = changed.update
@@ -463,18 +331,9 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     stop() {
       stopped = true
       clearTimeout(timer)
-      clearTimeout(telling)
+      telling.stop()
       images.stop()
       offer?.stop.abort()
     },
-  }
-}
-
-function nameOf(json: unknown): ReleaseName | undefined {
-  try {
-    const { release, id } = readEnvelope(json)
-    return { id, name: release.name, kind: release.kind }
-  } catch {
-    return undefined
   }
 }

@@ -5,6 +5,7 @@ import { parseOptions } from '../../deploy/options.ts'
 import { ReleaseRefused, verifyRelease } from '../../deploy/release.ts'
 import { readTrusted } from '../../deploy/ship/trust.ts'
 import { readSettings, settingsPlace } from '../settings/settings-file.ts'
+import { noKeys } from './verify.ts'
 
 /** Prints when it was signed, and the image, in one line. Exit code 3, with the reason, where it is not to be taken. */
 export async function verifyImage(args: string[]): Promise<void> {
@@ -13,7 +14,7 @@ export async function verifyImage(args: string[]): Promise<void> {
   const { update } = await readSettings(settingsPlace(file, process.env, []), process.env, [])
   const wish = await text(process.stdin)
   try {
-    if (!update.keys) throw new ReleaseRefused('This device takes no releases: "update.keys" names no trusted keys')
+    if (!update.keys) throw new ReleaseRefused(noKeys)
     const keys = await readTrusted(update.keys)
     // A clock that a restart set back makes no key young again.
     const { release } = verifyRelease(envelopeOf(wish), keys, Math.max(Date.now(), Date.parse(after) || 0))
