@@ -121,7 +121,7 @@ function contents({ state, release, model, previous, progress, comparison, reaso
   if (reason) parts.push(make('p', { class: 'reason' }, reason))
   if (progress && state === 'downloading') parts.push(bar(progress))
   if (comparison) parts.push(compared(comparison))
-  parts.push(models(model, previous))
+  parts.push(models(model, waiting.includes(state) ? undefined : previous))
   return parts
 }
 

@@ -109,12 +109,9 @@ async function send(device: Device, bundle: SignedBundle) {
 
 /** Tells what the device does with it. */
 async function follow(device: Device, id: string, toTheEnd: boolean): Promise<UpdateState> {
-  let told = ''
   for (;;) {
     const state = await ask<UpdateState>(device, 'GET', '/api/update')
-    const line = `${state.device}: ${state.state.replace('_', ' ')}${state.reason ? `: ${state.reason}` : ''}`
-    if (line !== told) say(line)
-    told = line
+    say(`${state.device}: ${state.state.replace('_', ' ')}${state.reason ? `: ${state.reason}` : ''}`)
     const isOurs = state.release?.id === id
     const ended = ['settled', 'refused', 'failed', 'rolled_back'].includes(state.state)
     const underWay = ['verifying', 'downloading'].includes(state.state)
@@ -125,9 +122,11 @@ async function follow(device: Device, id: string, toTheEnd: boolean): Promise<Up
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 
-/** Progress overwrites itself on a terminal. */
+let said = ''
+/** The same is not told again. */
 function say(line: string) {
-  console.log(line)
+  if (line !== said) console.log(line)
+  said = line
 }
 
 function ask<Answer>(

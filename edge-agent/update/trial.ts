@@ -37,6 +37,8 @@ export interface LiveTrial extends Trial {
 }
 
 const lookEveryMs = 1000
+/** Right after a switch processes come and go, which takes time from the masks: their pace counts after so long, or half of a shorter trial. */
+const calmSeconds = 30
 /** What the disk did not take is written again so often. */
 const writeEveryMs = 10_000
 
@@ -179,7 +181,8 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
     const pid = inference.pid()
     const memoryMib = (pid && (await residentMib(pid))) || 0
     if (tookMs === undefined || leaving) return
-    const now = isAt(current, model.bundle()) ? recent.pace() : undefined
+    const calm = performance.now() - tookMs > 1000 * Math.min(calmSeconds, limits.trial_seconds / 2)
+    const now = calm && isAt(current, model.bundle()) ? recent.pace() : undefined
     const fault = beyondTrial({ now, before: trial.pace, memoryMib, errors, lastError }, limits)
     if (fault) return leave(fault).catch((error: Error) => stay(releaseOf(current), `${fault}. ${error.message}`))
     if (performance.now() - tookMs < 1000 * limits.trial_seconds || !now) return
