@@ -1,5 +1,4 @@
 // What is known at this moment, for whoever asks over HTTP: the newest mask of each camera, states, counts.
-
 import type { CurrentModel } from './current-model.ts'
 import type { Log } from './log.ts'
 import type { Config } from './settings/config.ts'

@@ -5,17 +5,19 @@ import type { CameraFacts, MaskFacts } from '../facts/mask-facts.ts'
 import type { Timings } from '../wire.ts'
 import type { FrameHeader } from './frame-socket.ts'
 
+interface Start {
+  type: 'start'
+  /** Folder of the bundle. */
+  bundle: string
+  /** Unix socket to listen on for frames. */
+  socket: string
+  compute: 'auto' | 'gpu' | 'cpu'
+  /** Batch sizes to warm up. */
+  batches: number[]
+}
+
 export type ToSegment =
-  | {
-      type: 'start'
-      /** Folder of the bundle. */
-      bundle: string
-      /** Unix socket to listen on for frames. */
-      socket: string
-      compute: 'auto' | 'gpu' | 'cpu'
-      /** Batch sizes to warm up. */
-      batches: number[]
-    }
+  | Start
   /** What to say of each camera's masks, by camera; again whenever that changes. */
   | { type: 'facts'; cameras: Record<string, CameraFacts> }
   /** Where single frames go with their masks, as they are asked for: the process of a model that runs beside. */
@@ -43,19 +45,13 @@ export type FromSegment =
   | MaskMade
 
 export type ToShadow =
-  | {
-      type: 'start'
-      /** Folder of the bundle. */
-      bundle: string
-      /** Unix socket to listen on for frames with their masks. */
-      socket: string
-      compute: 'auto' | 'gpu' | 'cpu'
-      batches: number[]
+  /** Frames come with their masks. */
+  | (Start & {
       /** The model that makes those masks. */
       against: Manifest
       /** A frame may take so long. */
       timeoutMs: number
-    }
+    })
   | { type: 'stop' }
 
 export type FromShadow = { type: 'ready' } | { type: 'refused'; reason: string } | Compared

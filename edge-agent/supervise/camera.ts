@@ -12,7 +12,7 @@ import type { NewEvent } from '../publish/output.ts'
 import type { CameraConfig, Config } from '../settings/config.ts'
 import { withoutSecrets } from '../settings/redact.ts'
 import { type CameraStatus, wireVersion } from '../wire.ts'
-import { type Child, retryDelayMs, startChild } from './supervise.ts'
+import { type Child, retryDelayMs, startChild, stopGraceMs } from './supervise.ts'
 
 export interface Camera {
   name: string
@@ -61,7 +61,6 @@ const betweenChangesMs = 5000
 /** A video that cannot be wound back takes a process each time it begins again, however short it is. */
 const betweenVideosMs = 2000
 const lookEveryMs = 250
-const stopGraceMs = 700 // the whole agent ends within a second
 export const cameraProgram = join(build, 'edge-agent/capture/camera.js')
 /** Two pulls, two buses, and what Node itself needs. And memory in few pools, since frames go from thread to thread. */
 export const cameraEnvironment = { UV_THREADPOOL_SIZE: '12', MALLOC_ARENA_MAX: '2' }

@@ -10,7 +10,7 @@ import { build } from '../paths.ts'
 import { sizesFor } from '../segment/choose-batch.ts'
 import type { FromSegment, MaskMade, ToSegment } from '../segment/messages.ts'
 import type { Config } from '../settings/config.ts'
-import { type Child, residentMib, retryDelayMs, startChild } from './supervise.ts'
+import { type Child, residentMib, retryDelayMs, startChild, stopGraceMs } from './supervise.ts'
 
 export interface Inference {
   /** Undefined until the model is ready for the first time. */
@@ -26,7 +26,7 @@ export interface Inference {
   pid(): number | undefined
   /** Runs this bundle from now on: its process takes over when it is warm. */
   use(bundle: Bundle): void
-  /** Single frames, with their masks, go to this socket too (beside/shadow.ts); undefined: to none. */
+  /** Single frames, with their masks, go to this socket too (segment/shadow.ts); undefined: to none. */
   forward(socket: string | undefined): void
   /** The settings changed while the agent runs: with more cameras the model is warmed up for larger batches. */
   settings(config: Config): void
@@ -49,7 +49,6 @@ const watchEveryMs = 2000
 const betweenReplacementsMs = 60_000
 /** A process that worked for so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
-const stopGraceMs = 700 // the whole agent ends within a second
 
 interface Process {
   bundle: Bundle

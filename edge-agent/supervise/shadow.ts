@@ -8,7 +8,7 @@ import { build } from '../paths.ts'
 import type { Compared, FromShadow, ToShadow } from '../segment/messages.ts'
 import type { Config } from '../settings/config.ts'
 import { batchesOf, loadTimeoutMs, segmentEnvironment } from './inference.ts'
-import { residentMib, startChild } from './supervise.ts'
+import { residentMib, startChild, stopGraceMs } from './supervise.ts'
 
 export interface Shadow {
   stop(): Promise<void>
@@ -22,8 +22,6 @@ export interface ShadowListener {
   /** It ended. `refused`: the model cannot be used, and starting it again would not help. */
   broke(reason: string, refused: boolean): void
 }
-
-const stopGraceMs = 700 // the whole agent ends within a second
 
 /** Starts `bundle` beside `against`, whose masks go out. */
 export async function startShadow(

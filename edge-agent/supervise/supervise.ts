@@ -21,6 +21,8 @@ export interface ChildEvents<From> {
 }
 
 const keptLines = 5
+/** How long a child may take to end: the whole agent ends within a second. */
+export const stopGraceMs = 700
 
 /** Starts a compiled module of ours as a child process, with `{ type: 'stop' }` as its order to end. */
 export function startChild<To extends { type: string }, From>(

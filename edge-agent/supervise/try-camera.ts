@@ -11,7 +11,7 @@ import type { Log } from '../log.ts'
 import { listenForFrames } from '../segment/frame-socket.ts'
 import type { CameraConfig } from '../settings/config.ts'
 import { cameraEnvironment, cameraProgram } from './camera.ts'
-import { startChild } from './supervise.ts'
+import { startChild, stopGraceMs } from './supervise.ts'
 
 /** What a camera gives. */
 export interface Tried {
@@ -44,7 +44,6 @@ interface Surroundings {
 const longestMs = 20_000
 /** How long frames are counted, once they come. */
 const countMs = 2000
-const stopGraceMs = 700
 const snapshot = { fps: 10, max_width: 1280, quality: 80 }
 
 /**

@@ -3,10 +3,11 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../edge-agent/mosquitto.ts'
 
 const parts = join(import.meta.dirname, 'device')
 
@@ -24,15 +25,6 @@ export function whyNoDevice(): string | undefined {
     'd=$(mktemp -d) && mount -t tmpfs none $d && umount $d && rmdir $d',
   ])
   return mount.status === 0 ? undefined : 'nothing can be mounted here'
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function listens(port: number): Promise<void> {

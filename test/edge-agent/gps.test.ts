@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { type Gps, openGps, readPosition } from '../../edge-agent/gps.ts'
 import type { Position } from '../../edge-agent/wire.ts'
+import { freePort } from './mosquitto.ts'
 
 const program = '/usr/sbin/gpsd'
 const closing: (() => unknown)[] = []
@@ -48,14 +49,6 @@ async function startReceiver(fixed: () => boolean): Promise<number> {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  return port
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  server.close()
-  await once(server, 'close')
   return port
 }
 
