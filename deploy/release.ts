@@ -117,7 +117,10 @@ export function readEnvelope(json: unknown): { envelope: Envelope; release: Rele
   return { envelope, release: release.data, id: releaseId(envelope) }
 }
 
-/** The same, where one of the trusted keys signed it. Throws `ReleaseRefused` otherwise. */
+/**
+ * The same, where one of the trusted keys signed it. Throws `ReleaseRefused` otherwise. What was signed by a clock beyond a key's
+ * end is not taken either: devices would hold that for the time of now, and every key for expired, for ever.
+ */
 export function verifyRelease(json: unknown, { keys }: TrustedKeys, nowMs: number): { release: Release; id: string } {
   const { envelope, release, id } = readEnvelope(json)
   const reasons: string[] = []
@@ -126,7 +129,8 @@ export function verifyRelease(json: unknown, { keys }: TrustedKeys, nowMs: numbe
     const signed = encoded(envelope.payloadType, Buffer.from(envelope.payload, 'base64'))
     if (!key) reasons.push(`key ${keyid} is not among the ${keys.length} trusted ones`)
     else if (key.revoked) reasons.push(`key ${keyid} was revoked on ${key.revoked.slice(0, 10)}`)
-    else if (Date.parse(key.expires) <= nowMs) reasons.push(`key ${keyid} expired on ${key.expires.slice(0, 10)}`)
+    else if (Date.parse(key.expires) <= Math.max(nowMs, Date.parse(release.released)))
+      reasons.push(`key ${keyid} expired on ${key.expires.slice(0, 10)}`)
     else if (!isSignedBy(key.public_key, signed, sig)) reasons.push(`the signature of key ${keyid} does not fit the release`)
     else return { release, id }
   }

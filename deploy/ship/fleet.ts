@@ -80,7 +80,7 @@ export async function openFleet(values: BrokerValues & { prefix: string }, { off
     else if (payload.length === 0) states.delete(name)
     else {
       const found = stateOf(payload)
-      if (!found) return console.error(`${topic}: not the state of a device`)
+      if (!found) return console.error(plain(`${topic}: not the state of a device`))
       states.set(name, { ...found, heardMs: performance.now() })
     }
     const changed = all && device(name)

@@ -42,7 +42,7 @@ export async function startShadow(
       }
       if (message.type === 'ready') {
         clearTimeout(tooLong)
-        on.ready(socket)
+        if (!stopped) on.ready(socket)
       }
       if (message.type !== 'compared') return
       const memory = (child.pid && (await residentMib(child.pid))) || 0

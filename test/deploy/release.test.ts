@@ -70,6 +70,12 @@ test.each<[string, unknown, TrustedKeys, RegExp]>([
     /the signature of key [0-9a-f]{16} does not fit/,
   ],
   ['a key that expired', signed, trust(pair.publicKey, { expires: '2026-05-31T00:00:00Z' }), /expired on 2026-05-31/],
+  [
+    'what a clock that runs ahead signed, beyond the end of its key',
+    signRelease({ ...release, released: '2099-01-01T00:00:00Z' }, pair.privateKey),
+    trust(pair.publicKey),
+    /expired on 2027-01-01/,
+  ],
   ['a key that was revoked later', signed, trust(pair.publicKey, { revoked: '2026-05-30T00:00:00Z' }), /revoked on 2026-05-30/],
   ['another payload', altered({ name: 'evil' }), trust(pair.publicKey), /does not fit the release/],
   ['another type', { ...signed, payloadType: 'text/plain' }, trust(pair.publicKey), /Expected a release of type/],

@@ -43,7 +43,7 @@ mqtt: { url: "${mosquitto.url}" }
 http: { cert: ${join(dir, 'cert.pem')}, key: ${join(dir, 'key.pem')} }
 access: { tokens: [{ name: ann, role: operator, sha256: ${createHash('sha256').update(token).digest('hex')} }] }
 cameras: [{ name: front, source: test, width: 320, height: 240, fps: 5 }]
-update: { keys: ${join(dir, 'trusted.json')}, groups: [vehicles] }`,
+update: { keys: ${join(dir, 'trusted.json')}, groups: [vehicles], limits: { shadow_seconds: 0, trial_seconds: 1 } }`,
     ['--state_dir', join(dir, 'state')],
     moto?.env,
   )
@@ -120,9 +120,11 @@ test('push: over a link that breaks it goes on where it ended; a stranger, and w
     const { code, out, err } = await deploy('push', 'second', ...known)
     expect(err + code).toBe('0')
     expect(out).toMatch(/again in 2 s\n(.* are there\n)+/)
-    expect(out).toContain('jetson01: trial')
+    expect(out).toMatch(/jetson01: (shadow|trial|settled)/)
     expect(passed).toBeLessThan(8_500_000) // and not all of it again
-    expect(await devices()).toMatchObject([{ device: 'jetson01', available: 'online', state: 'trial', release: { id } }])
+    await expect
+      .poll(devices, { timeout: 30_000 })
+      .toMatchObject([{ device: 'jetson01', available: 'online', state: 'settled', release: { id } }])
   } finally {
     link.close()
   }
@@ -136,14 +138,14 @@ test('publish and offer: a group takes it from a web server, and status has all 
   expect((await deploy('offer', 'third', '--url', `${files.url}${id}`, '--device', 'a/b')).err).toContain('found a/b')
   const offered = await deploy('offer', 'third', '--url', `${files.url}${id}`, '--group', 'vehicles')
   expect(offered.out).toMatch(/^roadmask\/group\/vehicles\/update\/set: \d+ bytes, retained$/m)
-  await expect.poll(async () => (await devices())[0]?.release?.id, { timeout: 30_000 }).toBe(id)
+  await expect.poll(async () => (await devices())[0], { timeout: 30_000 }).toMatchObject({ state: 'settled', release: { id } })
   await agent.stop()
   const away = await subscribe(mosquitto.url, 'roadmask/nothing')
   await away.client.publishAsync('roadmask/evil/update', '{"device":"\\u001b[2J"}', { qos: 1, retain: true })
   await away.stop()
   const { out, err } = await deploy('status')
-  expect(out).toMatch(/^jetson01 +offline +\S+ +\S+ +trial +\d+ s/m)
-  expect(out).toContain('1 devices, 1 away: 1 trial')
+  expect(out).toMatch(/^jetson01 +offline +\S+ +third \(\w+\) +settled +\d+ s/m)
+  expect(out).toContain('1 devices, 1 away: 1 settled')
   expect(err).toContain('roadmask/evil/update: not the state of a device')
   expect(await devices('--group', 'others')).toEqual([])
   agent = await start()
@@ -165,5 +167,5 @@ test.skipIf(!hasMoto)('from S3, with the credentials that a device has', async (
   await deploy('offer', 'fourth', '--url', `s3://models/road/${id}/`, '--device', 'jetson01')
   await expect
     .poll(async () => (await devices())[0], { timeout: 30_000 })
-    .toMatchObject({ state: 'trial', release: { id, name: 'fourth' } })
+    .toMatchObject({ state: 'settled', release: { id, name: 'fourth' } })
 })
