@@ -119,7 +119,8 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
     if (bad && !offer && !isKnown(bad.release?.id ?? '')) refused(bad.release, bad.error)
     if (bad && !(bad.error instanceof ReleaseRefused)) look(retryMs(2))
     if (image && !isKnown(image.id) && image.release.kind === 'image') images.want(image.id, image.release, image.envelope)
-    const isOlder = offer && bundle && bundle.release.released <= offer.release.released // such as beside a push under way
+    // What is under way may be a newer one that was pushed.
+    const isOlder = offer && !isWithdrawn(offer) && bundle && bundle.release.released <= offer.release.released
     if (bundle && !isOlder && !isKnown(bundle.id) && bundle.release.kind === 'bundle') {
       const { id, release, envelope, url } = bundle
       take({ id, release, envelope }, (mine) => fetchAll(mine, url))

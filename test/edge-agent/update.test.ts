@@ -182,3 +182,17 @@ test('a download that breaks off goes on where it did, and the model runs, also 
   await expect.poll(() => state()?.model, { timeout: 20_000 }).toMatchObject({ name: 'second' })
   expect(files.asked.length).toBe(asked)
 })
+
+test('of two offers the newer one is fetched, and the older one as soon as that is withdrawn', async () => {
+  const older = await signBundle(await makeBundle('older'), key.privateKey)
+  const newer = await signBundle(await makeBundle('newer'), key.privateKey)
+  files.instead = (path) => path.startsWith('/newer/') && path.endsWith('weights.bin') // never answered
+  await offer(newer, 'newer')
+  await expect.poll(() => state()?.release?.name, { timeout: 20_000 }).toBe('newer')
+  await offer(older, 'older', topic.fleet)
+  await expect.poll(() => state()?.state, { timeout: 20_000 }).toBe('downloading')
+  expect(state()?.release?.name).toBe('newer')
+  await withdraw()
+  await expect.poll(() => state()?.release?.name, { timeout: 20_000 }).toBe('older')
+  files.instead = undefined
+})
