@@ -27,7 +27,9 @@ const patienceMs = 15_000
 export async function openBroker(values: BrokerValues, stays = false): Promise<MqttClient> {
   const url = values.broker ?? process.env.ROADMASK_MQTT_URL
   if (!url || !/^(mqtts?|wss?):\/\/./.test(url))
-    throw new Error(`--broker: expected an address such as mqtts://broker.example.com:8883, found ${url ?? 'none'}`)
+    throw new Error(
+      `--broker or ROADMASK_MQTT_URL: expected an address such as mqtts://broker.example.com:8883, found ${url ?? 'none'}`,
+    )
   const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path))
   const password = read(values['password-file'])?.toString().trim() ?? process.env.ROADMASK_MQTT_PASSWORD
   const [ca, cert, key] = [values.ca, values.cert, values.key].map(read)

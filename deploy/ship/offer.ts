@@ -73,7 +73,7 @@ export async function wishOf(path: string, url: string | undefined, unchecked: b
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false
   const { envelope, release, id } = await readRelease(isFolder ? join(path, releaseFile) : path)
   if (release.kind === 'image') return { id, release, wish: { release: envelope } satisfies UpdateWish }
-  if (!url || !URL.canParse(url)) throw new Error(`--url: expected the folder to fetch from, found ${url ?? 'none'}`)
+  if (!url || !URL.canParse(url)) throw new Error(`--url: expected the folder that "publish" filled, found ${url ?? 'none'}`)
   if (!unchecked && /^https?:/.test(url)) await expectThere(url, release)
   return { id, release, wish: { release: envelope, url } satisfies UpdateWish }
 }

@@ -6,7 +6,8 @@ import { version } from '../version.ts'
 import type { ReleaseName } from '../wire.ts'
 import type { Kept } from './store.ts'
 
-export const noKeys = 'This device takes no releases: "update.keys" names no trusted keys'
+export const noKeys =
+  'This device takes no releases: "update.keys" names no trusted keys; npm run deploy -- trust makes that file'
 
 export interface Verified {
   id: string
