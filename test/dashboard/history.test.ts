@@ -99,7 +99,7 @@ describe.skipIf(!chromiumPath)(`the view of the past in Chromium${noChromium}`, 
     const { width } = await boxOf(over)
     await over.hover({ position: { x: 0.2 * width, y: 40 } })
     await expect.poll(road).toMatch(/front 70.*gone 30/)
-    expect(await chart(visited, 'Latency').locator('.legend').textContent()).toMatch(/front 20/)
+    expect(await chart(visited, 'Latency').locator('.legend').textContent()).toMatch(/front 21/)
     await over.hover({ position: { x: 0.42 * width, y: 40 } }) // 3.5 hours ago
     await expect.poll(road).toMatch(/front –.*gone –/)
 
