@@ -21,20 +21,25 @@ comes back. Where several say something to a device, the release that was signed
 --unchecked            does not look first whether that is there, as where only devices reach it
 ${brokerHelp}`
 
+/** What every command takes that offers something to somebody. */
+export const offerOptions = {
+  ...brokerOptions,
+  url: { type: 'string' },
+  device: { type: 'string', multiple: true, default: [] as string[] },
+  group: { type: 'string', multiple: true, default: [] as string[] },
+  fleet: { type: 'boolean', default: false },
+  unchecked: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
 export async function offer(args: string[]): Promise<void> {
   const { values, positionals } = parseOptions({
     args,
     allowPositionals: true,
     options: {
-      ...brokerOptions,
-      url: { type: 'string' },
-      device: { type: 'string', multiple: true, default: [] },
-      group: { type: 'string', multiple: true, default: [] },
-      fleet: { type: 'boolean', default: false },
+      ...offerOptions,
       withdraw: { type: 'boolean', default: false },
       rollback: { type: 'boolean', default: false },
-      unchecked: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
     },
   })
   if (values.help) return console.log(help)

@@ -1,9 +1,9 @@
 // npm run deploy -- rollout: a release to a fleet by waves, which ends where too much fails.
 import { updateTopics } from '../../edge-agent/wire.ts'
 import { parseOptions } from '../options.ts'
-import { brokerHelp, brokerOptions } from './broker.ts'
+import { brokerHelp } from './broker.ts'
 import { columns, type Device, openFleet } from './fleet.ts'
-import { wishOf } from './offer.ts'
+import { offerOptions, wishOf } from './offer.ts'
 import { lengthOf, progressLine } from './progress-line.ts'
 import { type Outcome, runWaves, type Work, wavesOf } from './run-waves.ts'
 import { takeBack } from './take-back.ts'
@@ -36,11 +36,7 @@ export async function rollout(args: string[]): Promise<void> {
     args,
     allowPositionals: true,
     options: {
-      ...brokerOptions,
-      url: { type: 'string' },
-      device: { type: 'string', multiple: true, default: [] },
-      group: { type: 'string', multiple: true, default: [] },
-      fleet: { type: 'boolean', default: false },
+      ...offerOptions,
       waves: { type: 'string', default: '1,10%,50%,100%' },
       halt: { type: 'string', default: '2%' },
       soak: { type: 'string', default: '0s' },
@@ -48,8 +44,6 @@ export async function rollout(args: string[]): Promise<void> {
       back: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      unchecked: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
     },
   })
   if (values.help) return console.log(help)
