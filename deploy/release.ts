@@ -106,13 +106,7 @@ export function readEnvelope(json: unknown): { envelope: Envelope; release: Rele
   const envelope = found.data
   if (envelope.payloadType !== payloadType)
     throw new ReleaseRefused(`Expected a release of type ${payloadType}, found ${envelope.payloadType}`)
-  let payload: unknown
-  try {
-    payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString())
-  } catch {
-    throw new ReleaseRefused('It is no release: its payload is not JSON')
-  }
-  const release = Release.safeParse(payload)
+  const release = Release.safeParse(jsonOf(Buffer.from(envelope.payload, 'base64').toString()))
   if (!release.success) throw new ReleaseRefused(`This agent does not understand the release: ${oneLine(release.error)}`)
   return { envelope, release: release.data, id: releaseId(envelope) }
 }
@@ -173,7 +167,7 @@ export function manifestOf(release: BundleRelease, bytes: Uint8Array): Manifest 
   const found = sha256(bytes)
   if (found !== release.manifest_sha256)
     throw new ReleaseRefused(`The manifest is not the signed one: expected sha256 ${release.manifest_sha256}, found ${found}`)
-  const parsed = Manifest.safeParse(JSON.parse(Buffer.from(bytes).toString()))
+  const parsed = Manifest.safeParse(jsonOf(Buffer.from(bytes).toString()))
   if (!parsed.success) throw new ReleaseRefused(`This agent does not run such a bundle: ${oneLine(parsed.error)}`)
   const files = Object.entries(parsed.data.files)
   const outside = files.find(([file]) => !isInside(file))
@@ -182,6 +176,14 @@ export function manifestOf(release: BundleRelease, bytes: Uint8Array): Manifest 
   if (sum !== release.bytes)
     throw new ReleaseRefused(`The manifest's files have ${sum} bytes, the release says ${release.bytes}`)
   return parsed.data
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ReleaseRefused(`Expected JSON, found ${JSON.stringify(text.slice(0, 40))}`, { cause })
+  }
 }
 
 const oneLine = (error: z.ZodError) =>

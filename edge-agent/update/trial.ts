@@ -100,6 +100,7 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
     drop()
     if (store.kept().trial) {
       waiting = taken
+      updates.report({ state: 'verifying', release, reason: `it waits until the trial of ${model.name()} has ended` })
       return
     }
     const refuse = (reason: string, comparison?: ModelComparison) =>
@@ -239,7 +240,7 @@ export function openTrial(config: Config, around: TrialSurroundings): LiveTrial 
     candidate: (taken) => void candidate(taken).catch((error: Error) => log.error(error, 'new model')),
     switchNow() {
       const mine = beside
-      if (!mine) throw new Refused(409, 'A model is on trial already: it stays or goes first')
+      if (!mine) throw new Refused(409, 'Nothing runs beside the model of now: one that is on trial stays or goes first')
       const comparison = mine.run.so()
       clearTimeout(again)
       mine.run.stop().then(() => beside === mine && switchTo(mine, comparison))

@@ -71,6 +71,8 @@ const mostTopics = 50
 const longestWish = 128 * 1024
 const retryMs = (failures: number) => Math.min(15 * 60_000, 2000 * 2 ** failures)
 
+const signedMs = ({ released }: Release) => Date.parse(released)
+
 export function openUpdates(config: Config, { store, state, running, log }: UpdateSurroundings): Updates {
   const { device } = config
   const topic = updateTopics(config.mqtt.prefix, device)
@@ -114,13 +116,13 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
         },
       )
     const newest = (kind: Release['kind']) =>
-      good.filter(({ release }) => release.kind === kind).sort((a, b) => (a.release.released < b.release.released ? 1 : -1))[0]
+      good.filter(({ release }) => release.kind === kind).sort((a, b) => signedMs(b.release) - signedMs(a.release))[0]
     const [bundle, image] = [newest('bundle'), newest('image')]
     if (bad && !offer && !isKnown(bad.release?.id ?? '')) refused(bad.release, bad.error)
     if (bad && !(bad.error instanceof ReleaseRefused)) look(retryMs(2))
     if (image && !isKnown(image.id) && image.release.kind === 'image') images.want(image.id, image.release, image.envelope)
     // What is under way may be a newer one that was pushed.
-    const isOlder = offer && !isWithdrawn(offer) && bundle && bundle.release.released <= offer.release.released
+    const isOlder = offer && !isWithdrawn(offer) && bundle && signedMs(bundle.release) <= signedMs(offer.release)
     if (bundle && !isOlder && !isKnown(bundle.id) && bundle.release.kind === 'bundle') {
       const { id, release, envelope, url } = bundle
       take({ id, release, envelope }, (mine) => fetchAll(mine, url))
@@ -129,9 +131,10 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
   }
 
   /** Offers by MQTT are withdrawn by an empty message. */
-  const isWithdrawn = ({ envelope }: Offer) =>
-    !pushed.has(envelope.payload) && ![...offered.values()].some(({ release }) => release.payload === envelope.payload)
-  const pushed = new Set<string>()
+  const isWithdrawn = ({ id, envelope }: Offer) =>
+    id !== pushed && ![...offered.values()].some(({ release }) => release.payload === envelope.payload)
+  /** Id of the release that was pushed last. */
+  let pushed: string | undefined
 
   function refused(release: ReleaseName | undefined, error: Error) {
     const fault = error instanceof ReleaseRefused ? 'refused' : 'failed'
@@ -264,8 +267,7 @@ export function openUpdates(config: Config, { store, state, running, log }: Upda
       if (isKnown(id)) throw new Refused(409, `This device has release ${id} already`)
       const manifest = manifestOf(release, manifestBytes)
       const mine = take({ id, release, envelope }, async () => {})
-      pushed.clear()
-      pushed.add(envelope.payload)
+      pushed = id
       await arrival.prepare(mine, manifest).catch((error: Error) => {
         if (offer === mine) offer = undefined
         refused(mine.name, error)
