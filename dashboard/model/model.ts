@@ -57,7 +57,7 @@ export function openView(around: Around): View {
       const [model, stats] = await Promise.all([api.get<Model>('api/model'), api.get<Stats>('api/stats')])
       if (mine !== turn) return
       panel?.stop()
-      panel = openUpdatePanel(around, () => load(root))
+      panel = openUpdatePanel(around)
       const [head, ...parts] = contents(model, stats)
       root.replaceChildren(head!, panel.element, ...parts)
     } catch (error) {
@@ -70,7 +70,7 @@ export function openView(around: Around): View {
   return {
     show(root) {
       deaf()
-      deaf = agent.hear({ hello: () => load(root) }) // an agent that started again may run another one
+      deaf = agent.hear({ hello: () => load(root) }) // an agent says it again when another model has taken over, or when it was started again
     },
     hide() {
       deaf()

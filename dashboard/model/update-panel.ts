@@ -31,13 +31,13 @@ export interface UpdatePanel {
   stop(): void
 }
 
-/** Follows the device's update while it is shown. `changed`: another model runs than a moment ago. */
-export function openUpdatePanel({ api, isOperator, announce }: Around, changed: () => void): UpdatePanel {
+/** Follows the device's update while it is shown. */
+export function openUpdatePanel({ api, isOperator, announce }: Around): UpdatePanel {
   const element = make('section', { class: 'part broad update', hidden: true })
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
   let shown = ''
-  let before: UpdateState | undefined
+  let before: State | undefined
 
   async function ask() {
     clearTimeout(timer)
@@ -52,9 +52,8 @@ export function openUpdatePanel({ api, isOperator, announce }: Around, changed: 
     const text = JSON.stringify([state, isOperator()])
     if (text === shown) return
     shown = text
-    if (before && before.state !== state.state) announce(`${state.release?.name ?? 'Models'}: ${words[state.state]}`)
-    if (before && (before.model.release !== state.model.release || before.model.name !== state.model.name)) changed()
-    before = state
+    if (before && before !== state.state) announce(`${state.release?.name ?? 'Models'}: ${words[state.state]}`)
+    before = state.state
     const focused = (document.activeElement as HTMLElement | null)?.dataset.act
     element.replaceChildren(
       make('h3', {}, 'Models over the air'),
