@@ -50,6 +50,8 @@ const betweenReplacementsMs = 60_000
 /** A process that worked for so long was a good one: the ladder of delays starts afresh. */
 const settledMs = 30_000
 
+type Ready = Extract<FromSegment, { type: 'ready' }>
+
 interface Process {
   bundle: Bundle
   child: Child<ToSegment>
@@ -94,9 +96,7 @@ export async function startInference(
   let beside: string | undefined
   let current: Process | undefined // takes frames
   let next: Process | undefined // loads and warms up
-  let compute: 'cpu' | 'gpu' | undefined
-  let precision: string | undefined
-  let tensorflow: string | undefined
+  let said: Pick<Ready, 'compute' | 'precision' | 'tensorflow'> | undefined
   let count = 0
   let failures = 0
   let replacedMs = 0
@@ -118,7 +118,7 @@ export async function startInference(
         if (message.type !== 'refused') return
         mine.refused = true
         // What worked once may do so again: a bundle that broke while the agent ran is tried until somebody mends it.
-        on.broke(mine.bundle, message.reason, !compute)
+        on.broke(mine.bundle, message.reason, !said)
       },
       ended: (reason) => ended(mine, reason),
     })
@@ -133,16 +133,11 @@ export async function startInference(
     if (current && !next && current.batches.length < batches.length) launch()
   }
 
-  async function becomeReady(
-    mine: Process,
-    { compute: found, tensorflow: library, precision: kind, loadMs, warmMs, slow }: Extract<FromSegment, { type: 'ready' }>,
-  ) {
+  async function becomeReady(mine: Process, { compute, tensorflow, precision, loadMs, warmMs, slow }: Ready) {
     const previous = current
     current = mine
     if (next === mine) next = undefined
-    compute = found
-    precision = kind
-    tensorflow = library
+    said = { compute, precision, tensorflow }
     readyMs = performance.now()
     if (beside) mine.child.send({ type: 'beside', socket: beside })
     on.ready(mine.socket, mine.bundle)
@@ -194,9 +189,9 @@ export async function startInference(
 
   launch()
   return {
-    compute: () => compute,
-    precision: () => precision,
-    tensorflow: () => tensorflow,
+    compute: () => said?.compute,
+    precision: () => said?.precision,
+    tensorflow: () => said?.tensorflow,
     ready: () => current !== undefined,
     healthy() {
       const now = performance.now()

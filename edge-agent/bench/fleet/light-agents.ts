@@ -8,7 +8,7 @@ import { connectMqtt } from '../../publish/mqtt.ts'
 import { openOutbox } from '../../publish/outbox.ts'
 import { Config } from '../../settings/config.ts'
 import { openState } from '../../state.ts'
-import { openStore, type Store } from '../../update/store.ts'
+import { openStore, releaseOf, type Store } from '../../update/store.ts'
 import { openUpdates, type Trial, type Updates } from '../../update/updates.ts'
 import { type Stats, wireVersion } from '../../wire.ts'
 
@@ -99,7 +99,7 @@ function playedTrial(device: string, { failing, trialMs }: Orders, first: string
     async rollBack(reason) {
       going.abort()
       const { current, previous } = store.kept()
-      const release = { id: current?.release ?? '', name: current?.name ?? '', kind: 'bundle' } as const
+      const release = releaseOf(current!)
       store.goBack({ release, reason })
       updates.runs(previous!)
       updates.report({ state: 'rolled_back', release, reason })

@@ -44,9 +44,7 @@ const topics = ['bytes/received', 'bytes/sent', 'messages/received', 'messages/s
 export async function startBroker(folder: string, withTls: boolean): Promise<BenchedBroker> {
   const port = await freePort()
   const tls: BenchedBroker['tls'] = withTls ? makeCertificate(folder) : {}
-  const lines = withTls
-    ? [`cafile ${tls.ca}`, `certfile ${tls.cert}`, `keyfile ${tls.key}`, 'require_certificate true']
-    : ['allow_anonymous true']
+  const lines = withTls ? [`cafile ${tls.ca}`, `certfile ${tls.cert}`, `keyfile ${tls.key}`, 'require_certificate true'] : []
   const config = join(folder, 'mosquitto.conf')
   // Started as root it would be another user, who cannot write here.
   const common = ['user root', 'persistence true', `persistence_location ${folder}/`, 'sys_interval 1', 'log_type error']
