@@ -72,7 +72,12 @@ PY
 echo '== systemd: systemd-analyze'
 for unit in deploy/roadmask-agent.service deploy/flash/roadmask.service; do
   # What it starts is not on this machine.
-  systemd-analyze verify "$unit" 2>&1 | grep -v 'is not executable: No such file or directory' || true
+  faults=$(systemd-analyze verify "$unit" 2>&1 | grep -v 'is not executable: No such file or directory' || true)
+  if [[ -n $faults ]]; then
+    echo "$unit: $faults"
+    exit 1
+  fi
+  echo "$unit: nothing found"
 done
 systemd-analyze security --offline=true --threshold=30 deploy/roadmask-agent.service | tail -n 1
 
